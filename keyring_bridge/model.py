@@ -1,0 +1,187 @@
+"""The values that travel through the bridge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.signing import SignMode
+
+
+class Purpose(StrEnum):
+    """What a key is for. A key has one purpose, fixed when it is made, and signs nothing outside it."""
+
+    ACCOUNT = "account"
+    CONSENSUS = "consensus"
+    ENCRYPTION = "encryption"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """Where a key is, and which key must be found there.
+
+    Attributes:
+        uri: The key's place, in its backend's URI scheme (RFC 7512 for ``pkcs11:``).
+        public_key: The public key that the object there must have; a provider checks it before it signs.
+    """
+
+    uri: str
+    public_key: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """A key to be generated or imported.
+
+    Attributes:
+        label: Human name in the token (its CKA_LABEL), the keyring name of the record.
+        key_type: Curve.
+        purpose: Fixed for the key's life.
+        wrappable: Ask for the one exception to non-extractable keys (EXTRACTABLE with WRAP_WITH_TRUSTED).
+    """
+
+    label: str
+    key_type: KeyType
+    purpose: Purpose = Purpose.ACCOUNT
+    wrappable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """One key as its provider sees it now. Attributes a backend cannot know are None.
+
+    Attributes:
+        label: Name in the token; several keys may share one.
+        key_id: Identifier in the token (CKA_ID), raw bytes.
+        public_key: Its public half.
+        uri: Its place; never contains a secret.
+        extractable: Whether the private half can leave the token in any form.
+        sensitive: Whether the private half can be read in clear.
+        local: True if it was generated in the token, False if imported.
+        created_at: When it was made (UTC).
+        purpose: What it is for, None if nobody recorded it.
+        hardware: False for keys that a program holds in its own memory or in a file.
+    """
+
+    label: str
+    key_id: bytes
+    public_key: PublicKey
+    uri: str
+    extractable: bool | None = None
+    sensitive: bool | None = None
+    local: bool | None = None
+    created_at: datetime | None = None
+    purpose: Purpose | None = None
+    hardware: bool = True
+
+    @property
+    def key_type(self) -> KeyType:
+        """Curve of the key."""
+        return self.public_key.key_type
+
+    @property
+    def size(self) -> int:
+        """Size of the key in bits."""
+        return 256
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the public key's bytes, 64 lower-case hexadecimal digits."""
+        return self.public_key.fingerprint
+
+    @property
+    def ref(self) -> KeyRef:
+        """The reference that signs with this key."""
+        return KeyRef(self.uri, self.public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A token in a slot, as PKCS#11 describes it (the same fields serve other hardware).
+
+    Attributes:
+        slot_index: Place in the list of slots that hold a token; -1 where there is no such list.
+        slot_id: The module's own number for the slot; -1 where there is none.
+        flags: Names of the flags that are set, such as ``user_pin_count_low``, lower case.
+    """
+
+    label: str
+    serial: str
+    manufacturer: str
+    model: str
+    slot_index: int = -1
+    slot_id: int = -1
+    firmware: str = ""
+    hardware_version: str = ""
+    flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """What ``hsm status`` shows of one provider.
+
+    Attributes:
+        state: ``ready``, ``locked`` (no login), ``disconnected`` or ``failed``.
+        pin: ``ok``, ``count_low``, ``final_try``, ``locked``, ``unknown`` or ``none``.
+        sessions: Sessions open now.
+        message: Why the state is not ready, or an empty text.
+    """
+
+    state: str
+    hardware: bool
+    token: TokenInfo | None = None
+    pin: str = "unknown"
+    sessions: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        name: Namespaced identity, ``uid:1000`` or ``spiffe://…``. Policy may use it.
+        hints: What the audit log notes besides (pid, executable, client name). Never policy.
+    """
+
+    name: str
+    hints: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """One request for a signature.
+
+    Attributes:
+        key: Name of the record.
+        payload: For the sign modes the sign bytes, unhashed. For ``digest=True`` 32 bytes, already hashed.
+        mode: The declared sign mode; it picks the parser.
+        digest: The payload is a digest: blind signing.
+        request_id: The caller's own id for the audit log, at most 128 characters.
+        deadline: Moment of ``time.monotonic()`` after which the answer is of no use; None for the provider's own limit.
+    """
+
+    key: str
+    payload: bytes = field(repr=False)
+    mode: SignMode
+    digest: bool = False
+    request_id: str = ""
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignResult:
+    """A signature that was verified before it left.
+
+    Attributes:
+        signature: 64 bytes: r‖s with low s for ECDSA, R‖S for ed25519.
+        public_key: The key it verifies with.
+        correlation_id: Names the entries of the audit log.
+    """
+
+    signature: bytes
+    public_key: PublicKey
+    correlation_id: str

@@ -1,0 +1,230 @@
+"""What a backend is.
+
+A backend is one class. It derives from :class:`ProviderBase`, implements six small hooks and, for each
+capability it has, the method of that capability's Protocol. Adding one to the project means one file, one row
+in :mod:`keyring_bridge.providers`, and a ten-line subclass of :class:`keyring_bridge.testing.ProviderContract`.
+
+The public methods of :class:`ProviderBase` are final. They call the hook of the same name with an underscore and
+turn every stray exception into :class:`~keyring_bridge.errors.ProviderError`, so that callers handle one tree.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, final, runtime_checkable
+
+from keyring_bridge.errors import BridgeError, ProviderError
+
+if TYPE_CHECKING:
+    from cosmos_formats.pubkeys import PublicKey
+    from keyring_bridge.login_guard import LoginGuard
+    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, TokenInfo
+    from keyring_bridge.secrets import SecretBytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderContext:
+    """What the bridge lends to a provider.
+
+    Attributes:
+        name: The provider's name in the configuration.
+        state_dir: A directory (0700) that the provider may keep files in.
+        login_guard: Remembers failed logins durably; every login goes through it.
+        prompt: Asks a person for a secret, shown as the text given; None where nobody can be asked.
+    """
+
+    name: str
+    state_dir: Path
+    login_guard: LoginGuard
+    prompt: Callable[[str], SecretBytes] | None = None
+
+
+class ProviderBase(ABC):
+    """Template of every backend.
+
+    A provider is used from several threads at once. ``connect`` may be called again after ``close``.
+
+    Attributes:
+        scheme: The backend's name, which is the scheme of its URIs.
+        hardware: Whether the private keys are outside this computer's memory and files.
+    """
+
+    scheme: ClassVar[str]
+    hardware: ClassVar[bool] = True
+
+    def __init__(self, options: Mapping[str, object], context: ProviderContext) -> None:
+        """Validate the options (:func:`keyring_bridge.config.build`); touch no device yet."""
+        self.context = context
+
+    @final
+    def connect(self) -> None:
+        """Open the device and log in. Does nothing if it is open already.
+
+        Raises:
+            AuthError: The PIN is missing, wrong, locked, or blocked by an earlier failure.
+            ProviderError: The library or the token is missing, ambiguous or broken.
+        """
+        with self._errors("connect"):
+            self._connect()
+
+    @final
+    def close(self) -> None:
+        """Log out and give everything back. Never raises; may be called at any time, and twice."""
+        try:
+            self._close()
+        except Exception:  # noqa: BLE001, S110 - closing is best effort by contract
+            pass
+
+    @final
+    def list_keys(self) -> list[KeyInfo]:
+        """Return every key of a type the bridge knows, connecting if needed."""
+        with self._errors("list_keys"):
+            return self._list_keys()
+
+    @final
+    def get_key(self, ref: KeyRef) -> KeyInfo:
+        """Return the key that ``ref`` points at.
+
+        Raises:
+            ObjectNotFound: Nothing is there.
+            KeyAmbiguous: More than one object matches.
+            KeyMismatch: What is there has another public key.
+        """
+        with self._errors("get_key"):
+            return self._get_key(ref)
+
+    @final
+    def get_public_key(self, uri: str) -> PublicKey:
+        """Return the public key of the object at ``uri`` as the device tells it now (errors as :meth:`get_key`)."""
+        with self._errors("get_public_key"):
+            return self._get_public_key(uri)
+
+    @final
+    def sign(self, ref: KeyRef, payload: bytes, *, deadline: float | None = None) -> bytes:
+        """Sign once. Only :class:`keyring_bridge.bridge.Bridge` calls this.
+
+        Args:
+            ref: The key. The provider makes sure that the object it signs with has ``ref.public_key``.
+            payload: ECDSA keys: the digest, exactly 32 bytes. ed25519: the message.
+            deadline: Moment of ``time.monotonic()`` after which waiting for a session is given up.
+
+        Returns:
+            64 bytes, r‖s or R‖S. High s is allowed here; the bridge normalises and verifies.
+
+        Raises:
+            ProviderError: Nothing usable came back. The operation is not repeated by the provider, except where
+                it is certain that the token had not begun it.
+        """
+        with self._errors("sign"):
+            return self._sign(ref, payload, deadline)
+
+    @final
+    def status(self) -> ProviderStatus:
+        """Return the provider's state, without logging in."""
+        with self._errors("status"):
+            return self._status()
+
+    @contextmanager
+    def _errors(self, operation: str) -> Iterator[None]:
+        """Let errors of the tree through; turn any other exception into ProviderError without its text."""
+        try:
+            yield
+        except BridgeError:
+            raise
+        except Exception as error:
+            raise ProviderError(
+                f"{self.scheme} provider failed in {operation}", detail=f"{type(error).__name__}: {error}"
+            ) from error
+
+    @abstractmethod
+    def _connect(self) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+    @abstractmethod
+    def _list_keys(self) -> list[KeyInfo]: ...
+
+    @abstractmethod
+    def _get_key(self, ref: KeyRef) -> KeyInfo: ...
+
+    @abstractmethod
+    def _get_public_key(self, uri: str) -> PublicKey: ...
+
+    @abstractmethod
+    def _sign(self, ref: KeyRef, payload: bytes, deadline: float | None) -> bytes: ...
+
+    @abstractmethod
+    def _status(self) -> ProviderStatus: ...
+
+
+# --- capabilities: a provider has one by having its method ----------------------------------------------------
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Makes keys inside the device."""
+
+    def generate_key(self, spec: KeySpec) -> KeyInfo:
+        """Generate non-extractably, read the attributes back, fail and remove the key if they were not honoured."""
+        ...
+
+
+@runtime_checkable
+class Imports(Protocol):
+    """Takes existing private keys in."""
+
+    def import_key(self, spec: KeySpec, secret: SecretBytes) -> KeyInfo:
+        """Import 32 bytes: a scalar (big-endian, 1 … n-1) or a seed (ed25519). The caller wipes ``secret``."""
+        ...
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """Destroys keys."""
+
+    def delete_key(self, ref: KeyRef) -> None:
+        """Destroy the private key and everything that was kept beside it."""
+        ...
+
+
+@runtime_checkable
+class Renames(Protocol):
+    """Changes labels."""
+
+    def rename_key(self, ref: KeyRef, label: str) -> KeyInfo:
+        """Give the key another label; its ``uri`` in the answer replaces the old one."""
+        ...
+
+
+@runtime_checkable
+class Derives(Protocol):
+    """Computes shared secrets (ECDH)."""
+
+    def derive(self, ref: KeyRef, peer: PublicKey) -> SecretBytes:
+        """Return the 32 raw bytes shared between the key and ``peer`` (same curve)."""
+        ...
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """Finds devices."""
+
+    def discover(self) -> list[TokenInfo]:
+        """Return the tokens that could be configured, without logging in."""
+        ...
+
+
+CAPABILITIES: Mapping[str, type] = {
+    "generate": Generates,
+    "import": Imports,
+    "delete": Deletes,
+    "rename": Renames,
+    "derive": Derives,
+    "discover": Discovers,
+}
+"""Capability name to Protocol; ``hsm backends`` and the docs print the matrix from this."""

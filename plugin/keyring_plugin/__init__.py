@@ -1,0 +1,1 @@
+"""The bridge as a JSON-RPC plugin: protocol, server, client and wallets."""
