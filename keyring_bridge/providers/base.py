@@ -5,7 +5,8 @@ capability it has, the method of that capability's Protocol. Adding one to the p
 in :mod:`keyring_bridge.providers`, and a ten-line subclass of :class:`keyring_bridge.testing.ProviderContract`.
 
 The public methods of :class:`ProviderBase` are final. They call the hook of the same name with an underscore and
-turn every stray exception into :class:`~keyring_bridge.errors.ProviderError`, so that callers handle one tree.
+turn every stray exception into :class:`~keyring_bridge.errors.ProviderError`, so that callers handle one tree. Capability methods get the
+same from the decorator :func:`guarded`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, final, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, TypeVar, final, runtime_checkable
 
 from keyring_bridge.errors import BridgeError, ProviderError
 
@@ -24,6 +26,27 @@ if TYPE_CHECKING:
     from keyring_bridge.login_guard import LoginGuard
     from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, TokenInfo
     from keyring_bridge.secrets import SecretBytes
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def guarded(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Give a capability method the same error contract as the template methods."""
+
+    @wraps(method)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return method(*args, **kwargs)
+        except BridgeError:
+            raise
+        except Exception as error:
+            raise ProviderError(
+                f"provider failed in {method.__name__}", detail=f"{type(error).__name__}: {error}"
+            ) from error
+
+    return wrapper
 
 
 @dataclass(frozen=True, slots=True)
