@@ -56,6 +56,8 @@ class BridgeError(Exception):
         self.message = message
         self.hint = hint if hint is not None else self.default_hint
         self.detail = detail
+        self.correlation_id: str | None = None
+        """Names the entries of the audit log that tell more; set where an operation was audited."""
 
     def __str__(self) -> str:
         return self.message

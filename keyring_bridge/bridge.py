@@ -1,0 +1,480 @@
+"""The signing pipeline: the one way a signature is made.
+
+Every signature of the project, whoever asks for it, passes these steps in this order::
+
+    1 resolve    name -> record -> provider
+    2 decode     sign bytes -> TxView | Opaque
+    3 decide     the policy's decision
+    4 intend     one durable audit entry, before the device is touched
+    5 sign       the provider, once
+    6 check      64 bytes, low s, verified with the record's key, nonce not seen before
+    7 conclude   the outcome, also of denials and failures
+
+:class:`Bridge` is the only caller of a provider's ``sign`` (a test holds this). An intent without an outcome counts
+as signed. Everything here is synchronous and may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, NoReturn
+
+from cosmos_formats.errors import FormatError
+from cosmos_formats.pubkeys import KeyType, PublicKey
+from keyring_bridge.errors import (
+    BridgeError,
+    CannotSign,
+    DeadlineExceeded,
+    InvalidRequest,
+    InvalidSignDoc,
+    KeyNotFound,
+    NonceReuse,
+    NoPolicy,
+    PolicyDenied,
+    SignatureRejected,
+)
+from keyring_bridge.model import Caller, KeyRef, Purpose, SignRequest, SignResult
+from keyring_bridge.names import ITEM_SUFFIX, lookup_name
+from keyring_bridge.live_policy import LivePolicy
+from keyring_bridge.policy import Policy, Question
+from keyring_bridge.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from cosmos_formats.signing.tx_view import Opaque, TxView
+    from keyring_bridge.audit import AuditLog, AuditToken
+    from keyring_bridge.config import Config
+    from keyring_bridge.manager import ProviderManager
+    from keyring_bridge.providers.base import ProviderBase
+    from keyring_bridge.secrets import SecretBytes
+    from keyring_bridge.store.base import Store, StoredRecord
+
+CHALLENGE_PREFIX = b"\xffkeyring-bridge challenge v1\x00"
+"""First bytes of every challenge. No sign document starts so: protobuf documents start with a field tag (0xff is none
+that exists), amino JSON with ``{``, TEXTUAL with a CBOR map (0xa1), and a consensus sign message of the length that
+``ff 6b`` would announce has 0x08 as its third byte."""
+
+CHALLENGE_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _SigningKey:
+    """A resolved key: where it is and what must come out."""
+
+    name: str
+    ref: KeyRef
+    provider: ProviderBase
+    purpose: Purpose
+    fingerprint: str
+
+    @property
+    def public_key(self) -> PublicKey:
+        return self.ref.public_key
+
+    @property
+    def hashes(self) -> bool:
+        """Whether the key signs a digest (ECDSA) rather than the message (ed25519)."""
+        return self.ref.public_key.key_type is not KeyType.ED25519
+
+
+class Bridge:
+    """Keys in devices, and everything that guards them.
+
+    Build one with :meth:`open`; it is a context manager.
+
+    Attributes:
+        config: The configuration it was opened with.
+        store: Records and counters.
+        audit: The audit log.
+        providers: The configured providers.
+    """
+
+    def __init__(self, config: Config, store: Store, audit: AuditLog, providers: ProviderManager) -> None:
+        self.config = config
+        self.store = store
+        self.audit = audit
+        self.providers = providers
+        self._policy = LivePolicy(config.policy_path)
+        self._watchdog = Watchdog()
+
+    @classmethod
+    def open(cls, config: Config, *, prompt: Callable[[str], SecretBytes] | None = None) -> Bridge:
+        """Open the store and the audit log of a configuration; devices are opened when they are needed.
+
+        Args:
+            config: See :func:`keyring_bridge.config.load`.
+            prompt: Asks a person for a PIN. None: a PIN comes from its configured source or not at all.
+
+        Raises:
+            StoreFailed: The store is damaged or of a newer version.
+            AuditFailed: The audit log cannot be continued.
+        """
+        from keyring_bridge.audit import AuditLog
+        from keyring_bridge.config import private_dir
+        from keyring_bridge.login_guard import LoginGuard
+        from keyring_bridge.manager import ProviderManager
+        from keyring_bridge.store.sqlite import SqliteStore
+
+        private_dir(config.state_dir)
+        store = SqliteStore(config.state_dir / "store.sqlite")
+        try:
+            audit = AuditLog(config.audit_path, bridge_id=_bridge_id(config))
+        except BaseException:
+            store.close()
+            raise
+        guard = LoginGuard(config.state_dir / "logins")
+        return cls(config, store, audit, ProviderManager(config, guard, prompt))
+
+    def close(self) -> None:
+        """Log out of every device, write what is left of the audit log, close the store. May be called twice."""
+        self._watchdog.close()
+        self.providers.close()
+        self.audit.close()
+        self.store.close()
+
+    def __enter__(self) -> Bridge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- the pipeline --------------------------------------------------------------------------------------------
+
+    def sign(self, request: SignRequest, caller: Caller) -> SignResult:
+        """Sign, if the policy allows it.
+
+        Args:
+            request: What to sign and with which key.
+            caller: Who asks.
+
+        Returns:
+            The verified signature.
+
+        Raises:
+            KeyNotFound: No record of that name.
+            CannotSign: The record has no private key behind it, or its purpose is another.
+            InvalidSignDoc: The payload is not a complete document of the declared mode, or not one for this key.
+            PolicyDenied: No rule allows it; nothing reached the device.
+            AuditFailed: The intent could not be written; nothing reached the device.
+            ProviderError: The device failed.
+            SignatureRejected: What the device answered is not a good signature; it was discarded.
+            DeadlineExceeded: The deadline passed. If the device had been asked, the audit log says ``unknown``.
+        """
+        started = time.perf_counter_ns()
+        correlation = os.urandom(8).hex()
+        try:
+            key = self._resolve(request.key)
+            message_digest, view = self._decode(key, request)
+            rule, policy = self._decide(key, request, view, caller)
+        except BridgeError as error:
+            self._refused(correlation, request, caller, error)
+        intent = {
+            "op": "digest" if request.digest else "sign",
+            "key": key.name,
+            "fingerprint": key.fingerprint,
+            "caller": caller.name,
+            "mode": request.mode.name,
+            "sha256": message_digest.hex(),
+            "size": len(request.payload),
+            "view": view.summary(),
+            "rule": rule,
+            "policy": policy.digest,
+        }
+        if request.request_id:
+            intent["request"] = request.request_id
+        if caller.hints:
+            intent["hints"] = dict(caller.hints)
+        token = self._intend("sign.intent", correlation, intent)
+        payload = message_digest if key.hashes else request.payload
+        deadline = request.deadline
+        if deadline is None:
+            deadline = time.monotonic() + self.config.rpc.deadline_seconds
+        signature = self._execute(key, payload, message_digest, token, correlation, deadline, started)
+        return SignResult(signature, key.public_key, correlation)
+
+    def prove(self, provider_name: str, ref: KeyRef) -> str:
+        """Let a key show that it is there: it signs a random challenge, which is verified with its public key.
+
+        Keys that cannot sign (x25519) compute a shared secret with a fresh key instead.
+
+        Args:
+            provider_name: The provider that holds it.
+            ref: The key; need not have a record yet.
+
+        Returns:
+            The correlation id of the audit entries.
+
+        Raises:
+            SignatureRejected: The proof failed.
+            ProviderError: The device failed, or cannot do what the key is for.
+        """
+        started = time.perf_counter_ns()
+        correlation = os.urandom(8).hex()
+        key = _SigningKey("", ref, self.providers.get(provider_name), Purpose.AUDIT, ref.public_key.fingerprint)
+        message = CHALLENGE_PREFIX + os.urandom(CHALLENGE_BYTES)
+        digest = sha256(message).digest()
+        token = self._intend(
+            "challenge.intent",
+            correlation,
+            {"fingerprint": key.fingerprint, "provider": provider_name, "sha256": digest.hex()},
+        )
+        deadline = time.monotonic() + self.config.rpc.deadline_seconds
+        if ref.public_key.key_type is KeyType.X25519:
+            self._prove_by_agreement(key, token, correlation)
+        else:
+            self._execute(key, digest if key.hashes else message, digest, token, correlation, deadline, started)
+        return correlation
+
+    def _resolve(self, name: str) -> _SigningKey:
+        record = self.store.get(lookup_name(name))
+        if record is None:
+            raise KeyNotFound(f"{lookup_name(name)}{ITEM_SUFFIX}: key not found")
+        return self._signing_key(record)
+
+    def _signing_key(self, record: StoredRecord) -> _SigningKey:
+        public_key = record.record.public_key
+        if record.provider is None or record.uri is None or not isinstance(public_key, PublicKey):
+            # The SDK's text; it says "offline" for multisig records too.
+            raise CannotSign("cannot sign with offline keys")
+        return _SigningKey(
+            record.name,
+            KeyRef(record.uri, public_key),
+            self.providers.get(record.provider),
+            record.purpose,
+            public_key.fingerprint,
+        )
+
+    def _decode(self, key: _SigningKey, request: SignRequest) -> tuple[bytes, TxView | Opaque]:
+        """Return the SHA-256 of the message (or the digest that was given) and what the payload says."""
+        from cosmos_formats.signing.tx_view import Opaque, TxView
+        from cosmos_formats.signing.tx_view import view as view_of
+
+        if key.purpose is not Purpose.ACCOUNT:
+            raise CannotSign(f"this is {_article(key.purpose)} key; only account keys sign transactions")
+        if request.digest:
+            if len(request.payload) != 32:
+                raise InvalidRequest(f"digest of {len(request.payload)} bytes, expected 32")
+            if not key.hashes:
+                raise InvalidRequest("ed25519 keys sign messages, not digests")
+            return request.payload, Opaque.of(request.payload, "digest")
+        if not request.payload:
+            raise InvalidSignDoc("the sign bytes are empty")
+        try:
+            view = view_of(request.mode, request.payload)
+        except FormatError as error:
+            raise InvalidSignDoc(str(error)) from error
+        if isinstance(view, TxView) and not view.has_signer(key.public_key):
+            raise InvalidSignDoc("the key is not among the signers that the transaction names")
+        return sha256(request.payload).digest(), view
+
+    def _decide(
+        self, key: _SigningKey, request: SignRequest, view: TxView | Opaque, caller: Caller
+    ) -> tuple[str, Policy]:
+        policy = self._policy.current()
+        decision = policy.decide(
+            Question(
+                key=key.name,
+                fingerprint=key.fingerprint,
+                purpose=key.purpose,
+                operation="digest" if request.digest else "sign",
+                mode=request.mode,
+                view=view,
+                caller=caller,
+            )
+        )
+        if decision.verdict != "allow":
+            kind = NoPolicy if decision.rule == "no-policy" else PolicyDenied
+            raise kind(f"policy denies this ({decision.rule}): {decision.reason}")
+        return decision.rule, policy
+
+    def _execute(
+        self,
+        key: _SigningKey,
+        payload: bytes,
+        digest: bytes,
+        token: AuditToken,
+        correlation: str,
+        deadline: float,
+        started: int,
+    ) -> bytes:
+        """Steps 5 to 7. The only place that calls a provider's ``sign``."""
+        asked = 0
+        if time.monotonic() >= deadline:
+            self.audit.conclude(token, {"result": "failed", "code": DeadlineExceeded.code})
+            raise _tag(DeadlineExceeded("the deadline passed before the device was asked"), correlation)
+        watch = self._watchdog.begin(
+            deadline, lambda: self.audit.conclude(token, {"result": "unknown", "code": DeadlineExceeded.code})
+        )
+        try:
+            asked = time.perf_counter_ns()
+            raw = key.provider.sign(key.ref, payload, deadline=deadline)
+            answered = time.perf_counter_ns()
+        except BridgeError as error:
+            if self._watchdog.end(watch):
+                result = "unknown" if isinstance(error, DeadlineExceeded) else "failed"
+                self.audit.conclude(token, {"result": result, **_error_fields(error)})
+            _tag(error, correlation)
+            raise
+        except BaseException:
+            if self._watchdog.end(watch):
+                self.audit.conclude(token, {"result": "unknown"})
+            raise
+        if not self._watchdog.end(watch):
+            raise _tag(
+                DeadlineExceeded("the device answered after the deadline; the signature was discarded"), correlation
+            )
+        try:
+            signature = self._check(key, payload, digest, raw)
+        except BridgeError as error:
+            self.audit.conclude(token, {"result": "rejected", **_error_fields(error)})
+            _tag(error, correlation)
+            raise
+        self.audit.conclude(
+            token,
+            {
+                "result": "signed",
+                "device_us": (answered - asked) // 1000,
+                "total_us": (time.perf_counter_ns() - started) // 1000,
+            },
+        )
+        return signature
+
+    def _check(self, key: _SigningKey, payload: bytes, digest: bytes, raw: bytes) -> bytes:
+        """Return the normalised signature if it is one of this key over this payload, made with a fresh nonce."""
+        from cosmos_formats.signature import low_s
+        from cosmos_formats.verify import verify, verify_digest
+
+        if len(raw) != 64:
+            raise SignatureRejected(
+                "the device answered something that is not a signature", detail=f"{len(raw)} bytes"
+            )
+        try:
+            signature = low_s(raw, key.public_key.key_type) if key.hashes else raw
+            good = (verify_digest if key.hashes else verify)(key.public_key, payload, signature)
+        except FormatError as error:
+            raise SignatureRejected(
+                "the device answered something that is not a signature", detail=str(error)
+            ) from error
+        if not good:
+            raise SignatureRejected("the device's signature does not verify with the key; it was discarded")
+        if not self.store.note_nonce(key.fingerprint, signature[:32], digest):
+            raise NonceReuse("the device used a nonce twice over different messages; the signature was discarded")
+        return signature
+
+    def _prove_by_agreement(self, key: _SigningKey, token: AuditToken, correlation: str) -> None:
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+        from keyring_bridge.errors import CapabilityMissing
+        from keyring_bridge.providers.base import Derives
+
+        try:
+            if not isinstance(key.provider, Derives):
+                raise CapabilityMissing(f"{key.provider.scheme} cannot compute shared secrets")
+            ours = X25519PrivateKey.generate()
+            peer = PublicKey(KeyType.X25519, ours.public_key().public_bytes_raw())
+            expected = ours.exchange(X25519PublicKey.from_public_bytes(key.public_key.data))
+            with key.provider.derive(key.ref, peer) as shared:
+                if bytes(shared.reveal()) != expected:
+                    raise SignatureRejected("the device's shared secret does not agree with the public key")
+        except BridgeError as error:
+            self.audit.conclude(token, {"result": "failed", **_error_fields(error)})
+            _tag(error, correlation)
+            raise
+        self.audit.conclude(token, {"result": "signed"})
+
+    # --- what else is done to keys -------------------------------------------------------------------------------
+
+    @contextmanager
+    def administer(self, kind: str, caller: Caller, fields: Mapping[str, object]) -> Iterator[dict[str, object]]:
+        """Audit an operation on keys: a durable intent before the body, its outcome after it.
+
+        Args:
+            kind: Such as ``key.generate``.
+            caller: Who asks.
+            fields: What the intent says besides; no secrets.
+
+        Yields:
+            A dictionary that the body may fill for the outcome.
+        """
+        correlation = os.urandom(8).hex()
+        token = self._intend(f"{kind}.intent", correlation, {"caller": caller.name, **fields})
+        outcome: dict[str, object] = {}
+        try:
+            yield outcome
+        except BridgeError as error:
+            self.audit.conclude(token, {"result": "failed", **outcome, **_error_fields(error)})
+            _tag(error, correlation)
+            raise
+        except BaseException:
+            self.audit.conclude(token, {"result": "unknown", **outcome})
+            raise
+        self.audit.conclude(token, {"result": "done", **outcome})
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it stands in its file now.
+
+        Raises:
+            PolicyInvalid: It does not parse; nothing is signed until it does.
+        """
+        return self._policy.current()
+
+    def _intend(self, kind: str, correlation: str, fields: Mapping[str, object]) -> AuditToken:
+        try:
+            return self.audit.intend(kind, correlation, fields)
+        except BridgeError as error:
+            _tag(error, correlation)
+            raise
+
+    def _refused(self, correlation: str, request: SignRequest, caller: Caller, error: BridgeError) -> NoReturn:
+        """Write down a request that never reached a device, and raise its error."""
+        self.audit.note(
+            "sign.refused",
+            correlation,
+            {
+                "op": "digest" if request.digest else "sign",
+                "key": request.key[:256],
+                "caller": caller.name,
+                "mode": request.mode.name,
+                "sha256": sha256(request.payload).hexdigest(),
+                "size": len(request.payload),
+                **_error_fields(error),
+            },
+            durable=False,
+        )
+        raise _tag(error, correlation)
+
+
+def _tag(error: BridgeError, correlation: str) -> BridgeError:
+    """Give an error the id of its audit entries, unless an inner operation gave it one."""
+    if error.correlation_id is None:
+        error.correlation_id = correlation
+    return error
+
+
+def _error_fields(error: BridgeError) -> dict[str, object]:
+    fields: dict[str, object] = {"code": error.code, "message": error.message[:500]}
+    if error.detail:
+        fields["detail"] = error.detail[:500]
+    return fields
+
+
+def _article(purpose: Purpose) -> str:
+    return f"{'an' if purpose.value[0] in 'aeiou' else 'a'} {purpose}"
+
+
+def _bridge_id(config: Config) -> str:
+    """Return this installation's name in the audit log: 16 hexadecimal digits, made once."""
+    from keyring_bridge.config import write_atomic
+
+    path = config.state_dir / "bridge-id"
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        name = os.urandom(8).hex()
+        write_atomic(path, name.encode() + b"\n")
+        return name
