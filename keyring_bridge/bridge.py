@@ -214,7 +214,9 @@ class Bridge:
         """
         started = time.perf_counter_ns()
         correlation = os.urandom(8).hex()
-        key = _SigningKey("", ref, self.providers.get(provider_name), Purpose.AUDIT, ref.public_key.fingerprint)
+        key = _SigningKey(
+            "", ref, self.providers.get(provider_name), Purpose.AUDIT, ref.public_key.fingerprint
+        )
         message = CHALLENGE_PREFIX + os.urandom(CHALLENGE_BYTES)
         digest = sha256(message).digest()
         token = self._intend(
@@ -226,7 +228,9 @@ class Bridge:
         if ref.public_key.key_type is KeyType.X25519:
             self._prove_by_agreement(key, token, correlation)
         else:
-            self._execute(key, digest if key.hashes else message, digest, token, correlation, deadline, started)
+            self._execute(
+                key, digest if key.hashes else message, digest, token, correlation, deadline, started
+            )
         return correlation
 
     def _resolve(self, name: str) -> _SigningKey:
@@ -325,7 +329,8 @@ class Bridge:
             raise
         if not self._watchdog.end(watch):
             raise _tag(
-                DeadlineExceeded("the device answered after the deadline; the signature was discarded"), correlation
+                DeadlineExceeded("the device answered after the deadline; the signature was discarded"),
+                correlation,
             )
         try:
             signature = self._check(key, payload, digest, raw)
@@ -362,7 +367,9 @@ class Bridge:
         if not good:
             raise SignatureRejected("the device's signature does not verify with the key; it was discarded")
         if not self.store.note_nonce(key.fingerprint, signature[:32], digest):
-            raise NonceReuse("the device used a nonce twice over different messages; the signature was discarded")
+            raise NonceReuse(
+                "the device used a nonce twice over different messages; the signature was discarded"
+            )
         return signature
 
     def _prove_by_agreement(self, key: _SigningKey, token: AuditToken, correlation: str) -> None:
@@ -389,7 +396,9 @@ class Bridge:
     # --- what else is done to keys -------------------------------------------------------------------------------
 
     @contextmanager
-    def administer(self, kind: str, caller: Caller, fields: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    def administer(
+        self, kind: str, caller: Caller, fields: Mapping[str, object]
+    ) -> Iterator[dict[str, object]]:
         """Audit an operation on keys: a durable intent before the body, its outcome after it.
 
         Args:
@@ -430,7 +439,9 @@ class Bridge:
             _tag(error, correlation)
             raise
 
-    def _refused(self, correlation: str, request: SignRequest, caller: Caller, error: BridgeError) -> NoReturn:
+    def _refused(
+        self, correlation: str, request: SignRequest, caller: Caller, error: BridgeError
+    ) -> NoReturn:
         """Write down a request that never reached a device, and raise its error."""
         self.audit.note(
             "sign.refused",

@@ -121,7 +121,11 @@ class Keyring:
         raw = self._raw_address(address)
         record = self._store.by_address(raw)
         if record is None:
-            shown = address if isinstance(address, str) else bech32_address.encode(self._bridge.config.prefix, raw)
+            shown = (
+                address
+                if isinstance(address, str)
+                else bech32_address.encode(self._bridge.config.prefix, raw)
+            )
             raise KeyNotFound(f"key with address {shown} not found: key not found")
         return record
 
@@ -270,14 +274,17 @@ class Keyring:
 
     def import_priv_key(self, uid: str, armor: str, passphrase: SecretBytes) -> NoReturn:
         """Refuse: armor is not in this release."""
-        raise NotAvailable("reading armored keys is not in this release", hint="import the key as hexadecimal digits")
+        raise NotAvailable(
+            "reading armored keys is not in this release", hint="import the key as hexadecimal digits"
+        )
 
     def new_mnemonic(
         self, uid: str, language: str, hd_path: str, passphrase: SecretBytes | None, algorithm: str
     ) -> NoReturn:
         """Refuse: mnemonics are not in this release."""
         raise NotAvailable(
-            "mnemonics and HD derivation are not in this release", hint="`hsm keygen` makes a key in the token"
+            "mnemonics and HD derivation are not in this release",
+            hint="`hsm keygen` makes a key in the token",
         )
 
     def new_account(
@@ -291,7 +298,9 @@ class Keyring:
     def export_pub_key_armor(self, uid: str) -> NoReturn:
         """Refuse: armor is not in this release (the record has the key in proto-JSON)."""
         self.key(uid)
-        raise NotAvailable("writing armored keys is not in this release", hint="`hsm keys show --pubkey` prints the key")
+        raise NotAvailable(
+            "writing armored keys is not in this release", hint="`hsm keys show --pubkey` prints the key"
+        )
 
     def export_pub_key_armor_by_address(self, address: str | bytes) -> NoReturn:
         """As :meth:`export_pub_key_armor`, for the record with this address."""
@@ -302,7 +311,9 @@ class Keyring:
         record = self.key(uid)
         raise ExportRefused(
             "private key extraction works only for Local",
-            hint="the key is in a token and cannot leave it" if record.uri else "the record has no private key",
+            hint="the key is in a token and cannot leave it"
+            if record.uri
+            else "the record has no private key",
         )
 
     def export_priv_key_armor_by_address(
@@ -335,7 +346,11 @@ class Keyring:
             CannotSign: The record has no key in a token.
         """
         record = self.key(uid)
-        if record.provider is None or record.uri is None or not isinstance(record.record.public_key, PublicKey):
+        if (
+            record.provider is None
+            or record.uri is None
+            or not isinstance(record.record.public_key, PublicKey)
+        ):
             raise CannotSign("the record has no key in a token; delete it instead")
         _, backend = self._provider(record.provider)
         if not isinstance(backend, Deletes):
@@ -413,7 +428,9 @@ class Keyring:
         purpose = info.purpose or purpose
         if purpose is None:
             raise InvalidKey("nobody recorded what this key is for", hint="name it with --purpose")
-        with self._bridge.administer("key.adopt", self._caller, {"key": name, "provider": provider}) as outcome:
+        with self._bridge.administer(
+            "key.adopt", self._caller, {"key": name, "provider": provider}
+        ) as outcome:
             record = _token_record(name, provider, purpose, info)
             outcome["proof"] = self._bridge.prove(provider, info.ref)
             self._store.add(record)
@@ -481,7 +498,9 @@ def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo) -> 
         name=name,
         record=Record(name, info.public_key, Local(None)),
         # An x25519 key has no address; its fingerprint keeps the address column unique.
-        address=bytes.fromhex(info.fingerprint) if info.key_type is KeyType.X25519 else info.public_key.address,
+        address=bytes.fromhex(info.fingerprint)
+        if info.key_type is KeyType.X25519
+        else info.public_key.address,
         provider=provider,
         uri=info.uri,
         key_type=info.key_type,

@@ -79,6 +79,5 @@ class Watchdog:
                     self._busy.clear()
             for watch in late:
                 watch.expired()
-            if not self._busy.wait(timeout=POLL_SECONDS * 20):
-                continue
+            self._busy.wait()
             time.sleep(POLL_SECONDS)

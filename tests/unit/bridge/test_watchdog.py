@@ -1,0 +1,55 @@
+"""The watchdog fires once, in time, and not for what ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from keyring_bridge.watchdog import Watchdog
+
+
+def test_fires_once_after_the_deadline() -> None:
+    dog = Watchdog()
+    fired: list[float] = []
+    seen = threading.Event()
+
+    def expired() -> None:
+        fired.append(time.monotonic())
+        seen.set()
+
+    deadline = time.monotonic() + 0.1
+    watch = dog.begin(deadline, expired)
+    assert seen.wait(5)
+    time.sleep(0.15)
+    assert dog.end(watch) is False
+    assert len(fired) == 1
+    assert fired[0] >= deadline
+    dog.close()
+
+
+def test_an_operation_that_ends_is_left_alone() -> None:
+    dog = Watchdog()
+    watch = dog.begin(time.monotonic() + 0.1, lambda: fired.append(1))
+    fired: list[int] = []
+    assert dog.end(watch) is True
+    time.sleep(0.3)
+    assert fired == []
+    dog.close()
+
+
+def test_wakes_again_after_an_idle_time() -> None:
+    dog = Watchdog()
+    assert dog.end(dog.begin(time.monotonic() + 9, lambda: None))
+    time.sleep(0.3)
+    seen = threading.Event()
+    dog.begin(time.monotonic(), seen.set)
+    assert seen.wait(5)
+    dog.close()
+
+
+def test_close_ends_the_thread_and_may_come_twice() -> None:
+    dog = Watchdog()
+    dog.begin(time.monotonic() + 60, lambda: None)
+    dog.close()
+    dog.close()
+    assert not [t for t in threading.enumerate() if t.name == "bridge-watchdog"]
