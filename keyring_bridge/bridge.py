@@ -38,14 +38,15 @@ from keyring_bridge.errors import (
     PolicyDenied,
     SignatureRejected,
 )
+from keyring_bridge.live_policy import LivePolicy
 from keyring_bridge.model import Caller, KeyRef, Purpose, SignRequest, SignResult
 from keyring_bridge.names import ITEM_SUFFIX, lookup_name
-from keyring_bridge.live_policy import LivePolicy
 from keyring_bridge.policy import Policy, Question
 from keyring_bridge.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from cosmos_formats.signing.tx_view import Opaque, TxView
+
     from keyring_bridge.audit import AuditLog, AuditToken
     from keyring_bridge.config import Config
     from keyring_bridge.manager import ProviderManager
@@ -214,9 +215,7 @@ class Bridge:
         """
         started = time.perf_counter_ns()
         correlation = os.urandom(8).hex()
-        key = _SigningKey(
-            "", ref, self.providers.get(provider_name), Purpose.AUDIT, ref.public_key.fingerprint
-        )
+        key = _SigningKey("", ref, self.providers.get(provider_name), Purpose.AUDIT, ref.public_key.fingerprint)
         message = CHALLENGE_PREFIX + os.urandom(CHALLENGE_BYTES)
         digest = sha256(message).digest()
         token = self._intend(
@@ -228,9 +227,7 @@ class Bridge:
         if ref.public_key.key_type is KeyType.X25519:
             self._prove_by_agreement(key, token, correlation)
         else:
-            self._execute(
-                key, digest if key.hashes else message, digest, token, correlation, deadline, started
-            )
+            self._execute(key, digest if key.hashes else message, digest, token, correlation, deadline, started)
         return correlation
 
     def _resolve(self, name: str) -> _SigningKey:
@@ -354,9 +351,7 @@ class Bridge:
         from cosmos_formats.verify import verify, verify_digest
 
         if len(raw) != 64:
-            raise SignatureRejected(
-                "the device answered something that is not a signature", detail=f"{len(raw)} bytes"
-            )
+            raise SignatureRejected("the device answered something that is not a signature", detail=f"{len(raw)} bytes")
         try:
             signature = low_s(raw, key.public_key.key_type) if key.hashes else raw
             good = (verify_digest if key.hashes else verify)(key.public_key, payload, signature)
@@ -367,9 +362,7 @@ class Bridge:
         if not good:
             raise SignatureRejected("the device's signature does not verify with the key; it was discarded")
         if not self.store.note_nonce(key.fingerprint, signature[:32], digest):
-            raise NonceReuse(
-                "the device used a nonce twice over different messages; the signature was discarded"
-            )
+            raise NonceReuse("the device used a nonce twice over different messages; the signature was discarded")
         return signature
 
     def _prove_by_agreement(self, key: _SigningKey, token: AuditToken, correlation: str) -> None:
@@ -396,9 +389,7 @@ class Bridge:
     # --- what else is done to keys -------------------------------------------------------------------------------
 
     @contextmanager
-    def administer(
-        self, kind: str, caller: Caller, fields: Mapping[str, object]
-    ) -> Iterator[dict[str, object]]:
+    def administer(self, kind: str, caller: Caller, fields: Mapping[str, object]) -> Iterator[dict[str, object]]:
         """Audit an operation on keys: a durable intent before the body, its outcome after it.
 
         Args:
@@ -439,9 +430,7 @@ class Bridge:
             _tag(error, correlation)
             raise
 
-    def _refused(
-        self, correlation: str, request: SignRequest, caller: Caller, error: BridgeError
-    ) -> NoReturn:
+    def _refused(self, correlation: str, request: SignRequest, caller: Caller, error: BridgeError) -> NoReturn:
         """Write down a request that never reached a device, and raise its error."""
         self.audit.note(
             "sign.refused",

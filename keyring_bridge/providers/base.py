@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, TypeVar, final,
 from keyring_bridge.errors import BridgeError, ProviderError
 
 if TYPE_CHECKING:
-    from cosmos_formats.pubkeys import PublicKey
     from keyring_bridge.login_guard import LoginGuard
-    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, TokenInfo
     from keyring_bridge.secrets import SecretBytes
+
+    from cosmos_formats.pubkeys import PublicKey
+    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, TokenInfo
 
 
 _P = ParamSpec("_P")
@@ -99,7 +100,7 @@ class ProviderBase(ABC):
         """Log out and give everything back. Never raises; may be called at any time, and twice."""
         try:
             self._close()
-        except Exception:  # noqa: BLE001, S110 - closing is best effort by contract
+        except Exception:  # noqa: S110 - closing is best effort by contract
             pass
 
     @final
