@@ -230,7 +230,7 @@ class NoPolicy(PolicyDenied):
 
 
 class SignatureRejected(BridgeError):
-    """The token answered something that is not a valid signature of this key over this payload; nothing was released."""
+    """The token answered something that is not a signature of this key over this payload; nothing was released."""
 
     code = "signature_rejected"
     rpc_code = -32041

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
+from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
+from cosmos_formats.record import Local, Multi, Offline, Record
+
 from cosmos_formats import address as bech32_address
 from cosmos_formats.errors import FormatError
-from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
 from cosmos_formats.pubkeys import KeyType, PublicKey
-from cosmos_formats.record import Local, Multi, Offline, Record
 from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import (
     BridgeError,
@@ -121,11 +122,7 @@ class Keyring:
         raw = self._raw_address(address)
         record = self._store.by_address(raw)
         if record is None:
-            shown = (
-                address
-                if isinstance(address, str)
-                else bech32_address.encode(self._bridge.config.prefix, raw)
-            )
+            shown = address if isinstance(address, str) else bech32_address.encode(self._bridge.config.prefix, raw)
             raise KeyNotFound(f"key with address {shown} not found: key not found")
         return record
 
@@ -159,9 +156,7 @@ class Keyring:
         self, uid: str, digest: bytes, *, request_id: str = "", deadline: float | None = None
     ) -> SignResult:
         """Sign a 32-byte digest whose message nobody sees. Refused unless the policy names ``unsafe_blind_signing``."""
-        request = SignRequest(
-            uid, digest, SignMode.UNSPECIFIED, digest=True, request_id=request_id, deadline=deadline
-        )
+        request = SignRequest(uid, digest, SignMode.UNSPECIFIED, digest=True, request_id=request_id, deadline=deadline)
         return self._bridge.sign(request, self._caller)
 
     # --- records without a key in a token ----------------------------------------------------------------------
@@ -185,9 +180,7 @@ class Keyring:
             raise InvalidKey("a multisig record needs a multisig public key")
         return self._save(Record(check_name(uid), public_key, Multi()))
 
-    def save_ledger_key(
-        self, uid: str, algorithm: str, hrp: str, coin_type: int, account: int, index: int
-    ) -> NoReturn:
+    def save_ledger_key(self, uid: str, algorithm: str, hrp: str, coin_type: int, account: int, index: int) -> NoReturn:
         """Refuse: this release has no Ledger backend."""
         raise NotAvailable("failed to generate ledger key: this release has no Ledger backend")
 
@@ -274,9 +267,7 @@ class Keyring:
 
     def import_priv_key(self, uid: str, armor: str, passphrase: SecretBytes) -> NoReturn:
         """Refuse: armor is not in this release."""
-        raise NotAvailable(
-            "reading armored keys is not in this release", hint="import the key as hexadecimal digits"
-        )
+        raise NotAvailable("reading armored keys is not in this release", hint="import the key as hexadecimal digits")
 
     def new_mnemonic(
         self, uid: str, language: str, hd_path: str, passphrase: SecretBytes | None, algorithm: str
@@ -311,14 +302,10 @@ class Keyring:
         record = self.key(uid)
         raise ExportRefused(
             "private key extraction works only for Local",
-            hint="the key is in a token and cannot leave it"
-            if record.uri
-            else "the record has no private key",
+            hint="the key is in a token and cannot leave it" if record.uri else "the record has no private key",
         )
 
-    def export_priv_key_armor_by_address(
-        self, address: str | bytes, passphrase: SecretBytes | None = None
-    ) -> NoReturn:
+    def export_priv_key_armor_by_address(self, address: str | bytes, passphrase: SecretBytes | None = None) -> NoReturn:
         """As :meth:`export_priv_key_armor`, for the record with this address."""
         self.export_priv_key_armor(self.key_by_address(address).name, passphrase)
 
@@ -346,11 +333,7 @@ class Keyring:
             CannotSign: The record has no key in a token.
         """
         record = self.key(uid)
-        if (
-            record.provider is None
-            or record.uri is None
-            or not isinstance(record.record.public_key, PublicKey)
-        ):
+        if record.provider is None or record.uri is None or not isinstance(record.record.public_key, PublicKey):
             raise CannotSign("the record has no key in a token; delete it instead")
         _, backend = self._provider(record.provider)
         if not isinstance(backend, Deletes):
@@ -428,9 +411,7 @@ class Keyring:
         purpose = info.purpose or purpose
         if purpose is None:
             raise InvalidKey("nobody recorded what this key is for", hint="name it with --purpose")
-        with self._bridge.administer(
-            "key.adopt", self._caller, {"key": name, "provider": provider}
-        ) as outcome:
+        with self._bridge.administer("key.adopt", self._caller, {"key": name, "provider": provider}) as outcome:
             record = _token_record(name, provider, purpose, info)
             outcome["proof"] = self._bridge.prove(provider, info.ref)
             self._store.add(record)
@@ -498,9 +479,7 @@ def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo) -> 
         name=name,
         record=Record(name, info.public_key, Local(None)),
         # An x25519 key has no address; its fingerprint keeps the address column unique.
-        address=bytes.fromhex(info.fingerprint)
-        if info.key_type is KeyType.X25519
-        else info.public_key.address,
+        address=bytes.fromhex(info.fingerprint) if info.key_type is KeyType.X25519 else info.public_key.address,
         provider=provider,
         uri=info.uri,
         key_type=info.key_type,

@@ -30,9 +30,7 @@ class ProviderManager:
         prompt: Asks a person for a secret, or None.
     """
 
-    def __init__(
-        self, config: Config, login_guard: LoginGuard, prompt: Callable[[str], SecretBytes] | None
-    ) -> None:
+    def __init__(self, config: Config, login_guard: LoginGuard, prompt: Callable[[str], SecretBytes] | None) -> None:
         self._config = config
         self._login_guard = login_guard
         self._prompt = prompt

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from cosmos_formats.pubkeys import KeyType, PublicKey
-from cosmos_formats.signing import SignMode
+if TYPE_CHECKING:
+    from cosmos_formats.pubkeys import KeyType, PublicKey
+    from cosmos_formats.signing import SignMode
 
 
 class Purpose(StrEnum):

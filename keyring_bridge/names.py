@@ -31,9 +31,7 @@ def check_name(name: str) -> str:
         raise InvalidName(f"key name of {len(name)} characters; at most {MAX_NAME_BYTES} bytes are allowed")
     for position, character in enumerate(name):
         if unicodedata.category(character) in _HIDDEN and character not in _JOINERS:
-            raise InvalidName(
-                f"key name has the invisible character U+{ord(character):04X} at position {position}"
-            )
+            raise InvalidName(f"key name has the invisible character U+{ord(character):04X} at position {position}")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidName(f"key name of {len(name.encode())} bytes; at most {MAX_NAME_BYTES} are allowed")
     if name != name.strip():

@@ -5,15 +5,15 @@ capability it has, the method of that capability's Protocol. Adding one to the p
 in :mod:`keyring_bridge.providers`, and a ten-line subclass of :class:`keyring_bridge.testing.ProviderContract`.
 
 The public methods of :class:`ProviderBase` are final. They call the hook of the same name with an underscore and
-turn every stray exception into :class:`~keyring_bridge.errors.ProviderError`, so that callers handle one tree. Capability methods get the
-same from the decorator :func:`guarded`.
+turn every stray exception into :class:`~keyring_bridge.errors.ProviderError`, so that callers handle one tree.
+Capability methods get the same from the decorator :func:`guarded`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -98,10 +98,8 @@ class ProviderBase(ABC):
     @final
     def close(self) -> None:
         """Log out and give everything back. Never raises; may be called at any time, and twice."""
-        try:
+        with suppress(Exception):
             self._close()
-        except Exception:  # noqa: S110 - closing is best effort by contract
-            pass
 
     @final
     def list_keys(self) -> list[KeyInfo]:
