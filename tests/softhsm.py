@@ -9,8 +9,8 @@ process. So there are two ways to be isolated:
   provider that connects reads the new configuration. Close your providers before the test ends.
 
 Tokens are made by ``softhsm2-util`` in a process of its own. A module that is initialised already does not notice
-tokens that other processes make, so make them before a provider connects (``create_token`` finalises the modules of this
-process for that reason).
+tokens that other processes make, so make them before a provider connects (for that reason ``create_token``
+finalises the modules of this process).
 
 A missing SoftHSM2 is a failure, never a skip.
 """

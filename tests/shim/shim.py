@@ -27,10 +27,12 @@ import os
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.softhsm import SoftHsm
+if TYPE_CHECKING:
+    from tests.softhsm import SoftHsm
 
 SOURCE = Path(__file__).parent / "shim.c"
 
