@@ -1,0 +1,5 @@
+"""``python -m keyring_bridge.cli``, the same as ``hsm``."""
+
+from keyring_bridge.cli.main import run
+
+run()

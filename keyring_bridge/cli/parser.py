@@ -1,0 +1,190 @@
+"""The tree of commands and its argument parser.
+
+The tree is a table, so that ``hsm --help`` imports no command: a command's module is imported, and its options are
+defined, when its parser is asked to parse or to explain itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+from keyring_bridge import __version__
+from keyring_bridge.cli.errors import EXIT_MEANINGS, UsageError
+
+
+class Command(NamedTuple):
+    """One command.
+
+    Attributes:
+        name: Its word on the command line.
+        summary: One line for the list of commands.
+        module: Module under ``keyring_bridge.cli.commands`` whose function ``configure_<name>`` defines the options;
+            empty for a group.
+        members: The commands of a group.
+    """
+
+    name: str
+    summary: str
+    module: str = ""
+    members: tuple[Command, ...] = ()
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("init", "write a configuration and a policy; make a SoftHSM2 token if asked", "init"),
+    Command("keygen", "generate a key in a token, prove it and give it a policy", "keygen"),
+    Command(
+        "keys",
+        "list and change the keyring's records",
+        members=(
+            Command("list", "list the records", "keys_read"),
+            Command("show", "show one record", "keys_read"),
+            Command("add", "add a record for a public key, or for a key that is in a token already", "keys_write"),
+            Command("delete", "delete a record, and with --destroy its key", "keys_write"),
+            Command("rename", "rename a record and its key", "keys_write"),
+            Command("sync", "make records for keys that are in a token without one", "keys_write"),
+        ),
+    ),
+    Command("sign", "sign the sign bytes of a transaction", "sign"),
+    Command("status", "show providers, tokens, keys, policy and audit log as they are now", "status"),
+    Command("backends", "show which backends exist and what each can do", "backends"),
+    Command(
+        "audit",
+        "read and verify the audit log",
+        members=(
+            Command("tail", "print the last entries", "audit"),
+            Command("verify", "check the whole chain of entries", "audit"),
+        ),
+    ),
+    Command(
+        "config",
+        "show, check and migrate the configuration",
+        members=(
+            Command("show", "print the configuration in force", "config"),
+            Command("check", "check configuration, policy, libraries and PIN files", "config"),
+            Command("migrate", "turn VirtEngine's hsm.json into a configuration", "config"),
+        ),
+    ),
+    Command("unlock", "allow one new login after a refused PIN, and try it", "unlock"),
+    Command("completion", "print a completion script for bash or zsh", "completion"),
+)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help that looks the same under every Python version: ``-o, --output FORMAT``."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, action.dest.upper())
+        return f"{', '.join(action.option_strings)} {value}"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that is defined when it is used, and that raises instead of ending the process.
+
+    Args:
+        prog: The words that lead here, such as ``hsm keys list``.
+        command: What is parsed.
+    """
+
+    def __init__(self, *, prog: str, command: Command) -> None:
+        super().__init__(
+            prog=prog,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+            add_help=False,
+        )
+        self._command = command
+        self._complete = False
+
+    def complete(self) -> None:
+        """Define the options, if that has not been done."""
+        if self._complete:
+            return
+        self._complete = True
+        if self._command.members:
+            self.usage = f"{self.prog} COMMAND [options]"
+            adder = self.add_subparsers(title="commands", metavar="COMMAND", required=True)
+            for member in self._command.members:
+                adder.add_parser(member.name, help=member.summary, prog=f"{self.prog} {member.name}", command=member)
+        else:
+            module = import_module(f"keyring_bridge.cli.commands.{self._command.module}")
+            getattr(module, f"configure_{self._command.name}")(self)
+        _add_common(self)
+
+    @property
+    def children(self) -> dict[str, Parser]:
+        """The sub-commands by name; empty until the parser is complete."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return dict(action.choices)
+        return {}
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # overloads upstream
+        """As upstream, after the options are defined."""
+        self.complete()
+        return super().parse_known_args(args, namespace)
+
+    def format_help(self) -> str:
+        """As upstream, after the options are defined."""
+        self.complete()
+        return super().format_help()
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a usage error.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(message, hint=f"see `{self.prog} --help`")
+
+
+def build_parser() -> Parser:
+    """Return the parser of the whole command line; commands are defined when they are reached."""
+    summary = "a Cosmos SDK keyring whose keys live in hardware security modules"
+    parser = Parser(prog="hsm", command=Command("hsm", summary, members=COMMANDS))
+    parser.epilog = _exit_codes()
+    parser.add_argument("--version", action="version", version=f"hsm {__version__}", help="print the version and exit")
+    return parser
+
+
+def define_all(parser: Parser) -> None:
+    """Define every command below ``parser`` now, for completion scripts and documentation."""
+    parser.complete()
+    for child in parser.children.values():
+        define_all(child)
+
+
+def _add_common(parser: Parser) -> None:
+    # SUPPRESS: what was said before the command must not be reset by the command's own defaults.
+    group = parser.add_argument_group("common options")
+    group.add_argument(
+        "-o",
+        "--output",
+        choices=("text", "json"),
+        metavar="FORMAT",
+        default=argparse.SUPPRESS,
+        help="text for people (default), or json: one document on standard output, errors included",
+    )
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="configuration (default: $KEYRING_BRIDGE_CONFIG, else ~/.config/keyring-bridge/config.toml, "
+        "else ~/.virtengine/hsm.json)",
+    )
+    group.add_argument(
+        "-v", "--verbose", action="count", default=argparse.SUPPRESS, help="say more on standard error; twice for all"
+    )
+    group.add_argument("-h", "--help", action="help", default=argparse.SUPPRESS, help="show this help and exit")
+
+
+def _exit_codes() -> str:
+    lines = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_MEANINGS)
+    return f"exit codes:\n{lines}"

@@ -1,0 +1,59 @@
+"""The starter policy of a new key.
+
+Without a policy a key signs nothing. What is written here is small, commented and in plain sight, for a person to
+widen or to narrow: one chain, DIRECT sign documents, a bank send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from keyring_bridge.model import Purpose
+
+if TYPE_CHECKING:
+    from keyring_bridge.cli.parser import Parser
+    from keyring_bridge.cli.session import Session
+    from keyring_bridge.store.base import StoredRecord
+
+DEFAULT_MESSAGES = ("/cosmos.bank.v1beta1.MsgSend",)
+
+
+def add_policy_options(parser: Parser) -> None:
+    """Define ``--chain-id`` and ``--message``, the contents of a starter policy."""
+    group = parser.add_argument_group("starter policy")
+    group.add_argument(
+        "--chain-id",
+        metavar="CHAIN",
+        help="chain that the key may sign for (default: the configuration's chain_id; without either, none)",
+    )
+    group.add_argument(
+        "--message",
+        metavar="TYPE_URL",
+        action="append",
+        default=[],
+        help=f"message that the key may sign, may be repeated (default: {DEFAULT_MESSAGES[0]})",
+    )
+
+
+def write_starter(
+    session: Session, record: StoredRecord, chain_id: str | None, messages: Sequence[str]
+) -> dict[str, object] | None:
+    """Write the starter policy of a key and say what it allows.
+
+    Returns:
+        What was written, ready for JSON; None for keys that no transaction policy concerns.
+    """
+    if record.purpose is not Purpose.ACCOUNT:
+        return None
+    from keyring_bridge.policy.write import add_starter
+
+    path = session.config.policy_path
+    chain = chain_id if chain_id is not None else session.config.chain_id
+    allowed = tuple(messages) or DEFAULT_MESSAGES
+    add_starter(path, record.name, record.fingerprint, chain, allowed)
+    if chain is None:
+        session.console.warn(
+            f"the policy of {record.name} allows no chain yet, so it signs nothing: add the chain to {path}"
+        )
+    return {"path": str(path), "chains": [chain] if chain is not None else [], "messages": list(allowed)}
