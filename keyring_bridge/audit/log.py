@@ -1,0 +1,266 @@
+"""The audit log as the bridge writes it.
+
+Rules:
+
+* An intent is on disk before :meth:`AuditLog.intend` returns. Intents of several threads share a sync.
+* An outcome is appended at once, so a killed process loses none, and synced with the next intent or within a second.
+  An intent without an outcome counts as carried out.
+* **Poisoning.** After a write or sync that failed, or when the file was replaced, cut or rewritten under the writer,
+  this process writes nothing more: every later intent raises :class:`~keyring_bridge.errors.AuditFailed` until a
+  restart. A sync is not tried again, because it may then succeed although the data is gone.
+* Several processes may write to one log. Each takes the file's lock, reads what the others appended, and continues.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keyring_bridge.audit.entry import (
+    INTENT_SUFFIX,
+    OUTCOME_SUFFIX,
+    RECOVERY,
+    Head,
+    check_identifier,
+    check_kind,
+    encode_fields,
+    seal,
+)
+from keyring_bridge.audit.logfile import NOTHING, End, LogFile
+from keyring_bridge.audit.recovery import recovery_fields
+from keyring_bridge.audit.syncing import Flusher, GroupSync
+from keyring_bridge.errors import AuditFailed, BridgeError, InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class AuditToken:
+    """A durable intent that awaits its outcome.
+
+    Attributes:
+        kind: Its kind, ending in ``.intent``.
+        id: Correlation id.
+        seq: Its number in the log.
+    """
+
+    kind: str
+    id: str
+    seq: int
+
+
+class AuditLog:
+    """An append-only, hash-chained log, open for writing. Safe for threads; not to be used after a fork.
+
+    Args:
+        path: The file; made with its folder if missing.
+        bridge_id: Name of this installation, in every entry: at most 64 printable ASCII characters.
+        sync: Makes the bytes of a file descriptor durable, or raises OSError.
+
+    Raises:
+        AuditFailed: The file cannot be opened for appending.
+        AuditCorrupt: It ends with something that cannot be continued.
+        InsecureFile: Others may write to it.
+    """
+
+    def __init__(self, path: Path, bridge_id: str, *, sync: Callable[[int], None] = os.fdatasync) -> None:
+        check_identifier(bridge_id)
+        self._bridge = bridge_id
+        self._file = LogFile(path)
+        self._process = os.getpid()
+        self._mutex = threading.Lock()
+        self._failure: tuple[str, str | None] | None = None
+        self._closed = False
+        self._open_intents: dict[int, AuditToken] = {}
+        fd = self._file.fd
+        self._group = GroupSync(lambda: sync(fd))
+        self._flusher = Flusher(self._flush)
+        self._end = NOTHING
+        try:
+            self._file.lock()
+            try:
+                self._end = self._file.catch_up(NOTHING)
+            finally:
+                self._file.unlock()
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    @property
+    def head(self) -> Head:
+        """The last entry that this process wrote or saw."""
+        return self._end.head
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written any more, or None."""
+        return self._failure[0] if self._failure is not None else None
+
+    @property
+    def syncs(self) -> int:
+        """How often this process synced the file."""
+        return self._group.syncs
+
+    def outstanding(self) -> tuple[AuditToken, ...]:
+        """Return the intents of this process that have no outcome yet, oldest first."""
+        with self._mutex:
+            return tuple(self._open_intents.values())
+
+    def intend(self, kind: str, identifier: str, fields: Mapping[str, object]) -> AuditToken:
+        """Write down what is about to be done. When this returns it is on disk.
+
+        Args:
+            kind: Ends in ``.intent``.
+            identifier: Correlation id of the operation.
+            fields: JSON values; no secrets, and none of :data:`~keyring_bridge.audit.entry.RESERVED`.
+
+        Raises:
+            AuditFailed: It is not certain to be on disk. Do nothing.
+            InvalidRequest: ``kind``, ``identifier`` or ``fields`` cannot be written.
+        """
+        if not kind.endswith(INTENT_SUFFIX):
+            raise InvalidRequest(f"the kind of an intent ends in {INTENT_SUFFIX}")
+        check_kind(kind)
+        check_identifier(identifier)
+        text = encode_fields(fields)
+        with self._mutex:
+            end = self._append(kind, identifier, text, None)
+            token = AuditToken(kind, identifier, end.head.seq)
+            self._open_intents[token.seq] = token
+        try:
+            self._wait(end)
+        except BaseException:
+            with self._mutex:
+                self._open_intents.pop(token.seq, None)
+            raise
+        return token
+
+    def conclude(self, token: AuditToken, fields: Mapping[str, object]) -> bool:
+        """Write down how an intent ended. Only the first conclusion of a token is written.
+
+        A failing file does not raise here: the intent is on disk and counts as carried out, and an error now would
+        hide the operation's own. It poisons the log, so the next intent fails.
+
+        Args:
+            token: What :meth:`intend` returned.
+            fields: As there.
+
+        Returns:
+            Whether the outcome was appended.
+
+        Raises:
+            InvalidRequest: ``fields`` cannot be written.
+        """
+        text = encode_fields(fields)
+        kind = token.kind.removesuffix(INTENT_SUFFIX) + OUTCOME_SUFFIX
+        with self._mutex:
+            if self._open_intents.pop(token.seq, None) is None:
+                return False
+            return self._append_quietly(kind, token.id, text, token.seq)
+
+    def note(self, kind: str, identifier: str, fields: Mapping[str, object], *, durable: bool = True) -> None:
+        """Write down something that has no outcome.
+
+        Args:
+            kind: Anything but an intent's or outcome's.
+            identifier: Correlation id, may be empty.
+            fields: As for :meth:`intend`.
+            durable: On disk when this returns. If False it is appended now, synced within a second, and a failing
+                file poisons the log without an error here.
+
+        Raises:
+            AuditFailed: ``durable`` was asked for and is not certain.
+            InvalidRequest: ``kind``, ``identifier`` or ``fields`` cannot be written.
+        """
+        check_kind(kind)
+        check_identifier(identifier)
+        if kind.endswith((INTENT_SUFFIX, OUTCOME_SUFFIX)) or kind == RECOVERY:
+            raise InvalidRequest(f"a note cannot be of kind {kind}")
+        text = encode_fields(fields)
+        with self._mutex:
+            if not durable:
+                self._append_quietly(kind, identifier, text, None)
+                return
+            end = self._append(kind, identifier, text, None)
+        self._wait(end)
+
+    def close(self) -> None:
+        """Sync what is left and close the file. Never raises for a failing file; may be called twice."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+        if os.getpid() != self._process:
+            self._file.close()
+            return
+        self._flusher.close()
+        self._flush()
+        self._file.close()
+
+    def __enter__(self) -> AuditLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # The mutex is held in the next two.
+
+    def _append(self, kind: str, identifier: str, fields: str, of: int | None) -> End:
+        """Append one entry, after a recovery if a dead writer left something, and return the new end."""
+        if self._failure is not None:
+            raise AuditFailed(self._failure[0], detail=self._failure[1])
+        if self._closed:
+            raise AuditFailed("the audit log is closed")
+        if os.getpid() != self._process:
+            raise AuditFailed("the audit log was opened before a fork")
+        self._file.lock()
+        try:
+            end = self._file.catch_up(self._end)
+            now = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+            head, data = end.head, b""
+            if end.torn or end.open_line:
+                mend, head = seal(head, now, RECOVERY, "", self._bridge, encode_fields(recovery_fields(end.torn)))
+                data = b"\n" + mend
+            line, head = seal(head, now, kind, identifier, self._bridge, fields, of)
+            data += line
+            end = self._end = self._file.append(end, data, head)
+            self._group.wrote(end.offset)
+        except BridgeError as error:
+            self._poison(error)
+            raise
+        finally:
+            self._file.unlock()
+        return end
+
+    def _append_quietly(self, kind: str, identifier: str, fields: str, of: int | None) -> bool:
+        try:
+            self._append(kind, identifier, fields, of)
+        except AuditFailed:
+            return False
+        self._flusher.due()
+        return True
+
+    def _wait(self, end: End) -> None:
+        try:
+            self._group.wait(end.offset)
+        except OSError as error:
+            failed = AuditFailed("the audit log cannot be synced", detail=f"{self.path}: {error.strerror}")
+            self._poison(failed)
+            raise failed from error
+
+    def _flush(self) -> None:
+        try:
+            self._group.flush()
+        except OSError as error:
+            self._poison(AuditFailed("the audit log cannot be synced", detail=f"{self.path}: {error.strerror}"))
+
+    def _poison(self, error: BridgeError) -> None:
+        if self._failure is None:
+            self._failure = (error.message, error.detail)

@@ -1,0 +1,112 @@
+"""Making appended bytes durable: one sync for everybody who waits, and a late one for what nobody waits for."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable
+
+
+class GroupSync:
+    """Shares syncs between threads.
+
+    Whoever needs bytes on disk and finds no sync under way becomes the leader and syncs for all that was written until
+    then; whoever comes while a sync is under way waits, because that one may have begun too early, and the first to
+    wake leads the next.
+
+    After a failure nothing is synced again: the kernel forgets which pages were lost, so a repeated sync may succeed
+    falsely.
+
+    Args:
+        sync: Makes everything that was written so far durable, or raises.
+
+    Attributes:
+        syncs: How often ``sync`` succeeded.
+    """
+
+    def __init__(self, sync: Callable[[], None]) -> None:
+        self._sync = sync
+        self._turn = threading.Condition(threading.Lock())
+        self._leading = False
+        self._written = 0
+        self._synced = 0
+        self._failed = False
+        self.syncs = 0
+
+    def wrote(self, end: int) -> None:
+        """Note that bytes up to offset ``end`` were written. Calls must not overlap, nor go backwards."""
+        self._written = end
+
+    def flush(self) -> None:
+        """Make everything that was written durable (as :meth:`wait`)."""
+        self.wait(self._written)
+
+    def wait(self, end: int) -> None:
+        """Return once all bytes before offset ``end`` are durable.
+
+        Raises:
+            OSError: The sync failed, or one failed before.
+        """
+        with self._turn:
+            while True:
+                if self._synced >= end:
+                    return
+                if self._failed:
+                    raise OSError(errno.EIO, "an earlier sync failed")
+                if not self._leading:
+                    break
+                self._turn.wait()
+            self._leading = True
+            target = self._written
+        try:
+            self._sync()
+        except BaseException:
+            with self._turn:
+                self._failed = True
+                self._leading = False
+                self._turn.notify_all()
+            raise
+        with self._turn:
+            self._synced = target
+            self.syncs += 1
+            self._leading = False
+            self._turn.notify_all()
+
+
+class Flusher:
+    """A thread that calls ``flush`` within a second after it was told that something is due. It sleeps otherwise.
+
+    Args:
+        flush: Must not raise.
+        seconds: How long it lets things gather.
+    """
+
+    def __init__(self, flush: Callable[[], None], seconds: float = 0.8) -> None:
+        self._flush = flush
+        self._seconds = seconds
+        self._due = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def due(self) -> None:
+        """Ask for a flush. Callers must exclude each other."""
+        if not self._due.is_set():
+            self._due.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="audit-flusher", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop the thread without a last flush."""
+        self._closing.set()
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._due.wait()
+            if self._closing.wait(self._seconds):
+                return
+            self._due.clear()
+            self._flush()
