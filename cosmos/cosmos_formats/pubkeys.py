@@ -1,12 +1,21 @@
-"""Public keys and the addresses they have."""
+"""Public keys, the three forms Cosmos writes them in, and the addresses they have."""
 
 from __future__ import annotations
 
 import hashlib
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import Final
 
+from cosmos_formats import curves, wire
+from cosmos_formats.anyvalue import AnyValue
 from cosmos_formats.errors import InvalidKey
+from cosmos_formats.hashes import adr028, hash160
+from cosmos_formats.wire import InvalidProtobuf
 
 
 class KeyType(StrEnum):
@@ -18,12 +27,36 @@ class KeyType(StrEnum):
     X25519 = "x25519"
 
 
-_LENGTH = {KeyType.SECP256K1: 33, KeyType.SECP256R1: 33, KeyType.ED25519: 32, KeyType.X25519: 32}
+_LENGTH: Final = {KeyType.SECP256K1: 33, KeyType.SECP256R1: 33, KeyType.ED25519: 32, KeyType.X25519: 32}
+
+_WEIERSTRASS: Final = {KeyType.SECP256K1: curves.SECP256K1, KeyType.SECP256R1: curves.SECP256R1}
+
+TYPE_URLS: Final[Mapping[KeyType, str]] = {
+    KeyType.SECP256K1: "/cosmos.crypto.secp256k1.PubKey",
+    KeyType.ED25519: "/cosmos.crypto.ed25519.PubKey",
+    KeyType.SECP256R1: "/cosmos.crypto.secp256r1.PubKey",
+    # The SDK has no such key; records of x25519 keys never leave this project.
+    KeyType.X25519: "/keyring_bridge.crypto.x25519.PubKey",
+}
+"""Type URL of each kind of public key."""
+
+_KEY_TYPES: Final = {url: key_type for key_type, url in TYPE_URLS.items()}
+
+_AMINO_PREFIX: Final = {
+    KeyType.SECP256K1: bytes.fromhex("eb5ae987"),
+    KeyType.ED25519: bytes.fromhex("1624de64"),
+}
+"""The first bytes of the SHA-256 of ``tendermint/PubKeySecp256k1`` and ``…Ed25519``, by amino's rule."""
+
+_LAYOUT: Final = {1: wire.Kind.BYTES}
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """A public key.
+
+    The constructor checks length and form. That the point is on its curve is checked by every parser here, and by
+    :meth:`require_on_curve` for keys that were built from parts.
 
     Attributes:
         key_type: Curve.
@@ -35,9 +68,7 @@ class PublicKey:
 
     def __post_init__(self) -> None:
         if len(self.data) != _LENGTH[self.key_type]:
-            raise InvalidKey(
-                f"{self.key_type} public key of {len(self.data)} bytes, expected {_LENGTH[self.key_type]}"
-            )
+            raise InvalidKey(f"{self.key_type} public key of {len(self.data)} bytes, expected {_LENGTH[self.key_type]}")
         if _LENGTH[self.key_type] == 33 and self.data[0] not in (2, 3):
             raise InvalidKey(f"{self.key_type} public key is not in compressed form")
 
@@ -45,3 +76,165 @@ class PublicKey:
     def fingerprint(self) -> str:
         """SHA-256 of ``data``, 64 lower-case hexadecimal digits."""
         return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def address(self) -> bytes:
+        """The address: 20 bytes for secp256k1 and ed25519, 32 (ADR-028) for secp256r1.
+
+        Raises:
+            InvalidKey: An x25519 key, which has none.
+        """
+        if self.key_type is KeyType.SECP256K1:
+            return hash160(self.data)
+        if self.key_type is KeyType.ED25519:
+            return hashlib.sha256(self.data).digest()[:20]
+        if self.key_type is KeyType.SECP256R1:
+            return adr028(self.type_url[1:], self.data)
+        raise InvalidKey(f"{self.key_type} keys have no address")
+
+    @property
+    def type_url(self) -> str:
+        """Type URL of the protobuf message that holds the key."""
+        return TYPE_URLS[self.key_type]
+
+    def require_on_curve(self) -> PublicKey:
+        """Return the key itself if its bytes are a point on its curve.
+
+        Raises:
+            InvalidKey: They are not.
+        """
+        if not _on_curve(self.key_type, self.data):
+            raise InvalidKey(f"{self.key_type} public key is not a point on the curve")
+        return self
+
+    # --- protobuf ------------------------------------------------------------------------------------------------
+
+    def to_any(self) -> AnyValue:
+        """Return the key as the SDK packs it into records and signer infos."""
+        return AnyValue(self.type_url, wire.bytes_field(1, self.data))
+
+    @classmethod
+    def from_any(cls, packed: AnyValue, *, check_point: bool = True) -> PublicKey:
+        """Read a packed key.
+
+        Args:
+            packed: The ``Any``.
+            check_point: Check that the point is on the curve; off for bytes that were checked when they were stored.
+
+        Raises:
+            InvalidKey: An unknown type, not the canonical encoding, or not a key.
+        """
+        key_type = _key_type(packed.type_url)
+        try:
+            data = wire.read(packed.value, _LAYOUT).binary(1)
+        except InvalidProtobuf as error:
+            raise InvalidKey(f"{key_type} public key: {error}") from error
+        key = cls(key_type, data)
+        return key.require_on_curve() if check_point else key
+
+    # --- proto-JSON ----------------------------------------------------------------------------------------------
+
+    def to_proto_json(self) -> dict[str, object]:
+        """Return ``{"@type": type URL, "key": base64}``, as the SDK's commands print keys."""
+        return {"@type": self.type_url, "key": b2a_base64(self.data, newline=False).decode("ascii")}
+
+    @classmethod
+    def from_proto_json(cls, value: object) -> PublicKey:
+        """Read what :meth:`to_proto_json` returns.
+
+        Raises:
+            InvalidKey: Other members, an unknown type, not base64, or not a key.
+        """
+        members = require_members(value, "@type", "key")
+        key_type = _key_type(members["@type"])
+        return cls(key_type, _unbase64(members["key"])).require_on_curve()
+
+    # --- legacy amino --------------------------------------------------------------------------------------------
+
+    def to_amino(self) -> bytes:
+        """Return the amino bytes: four bytes for the type, the length, the key.
+
+        Raises:
+            InvalidKey: A type that the SDK never registered with amino (secp256r1, x25519).
+        """
+        prefix = _AMINO_PREFIX.get(self.key_type)
+        if prefix is None:
+            raise InvalidKey(f"{self.key_type} public keys have no amino form")
+        return prefix + bytes((len(self.data),)) + self.data
+
+    @classmethod
+    def from_amino(cls, data: bytes) -> PublicKey:
+        """Read what :meth:`to_amino` returns.
+
+        Raises:
+            InvalidKey: An unknown type or not a key.
+        """
+        for key_type, prefix in _AMINO_PREFIX.items():
+            if data[:4] == prefix:
+                if len(data) < 5 or data[4] != _LENGTH[key_type] or len(data) != 5 + data[4]:
+                    raise InvalidKey(f"amino {key_type} public key of a wrong length")
+                return cls(key_type, data[5:]).require_on_curve()
+        raise InvalidKey("not an amino public key of a known type")
+
+    # --- SEC 1 ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_uncompressed(cls, key_type: KeyType, data: bytes) -> PublicKey:
+        """Compress a point in uncompressed form (SEC 1, section 2.3.3).
+
+        Args:
+            key_type: ``secp256k1`` or ``secp256r1``.
+            data: 65 bytes: 04, x, y.
+
+        Raises:
+            InvalidKey: Another form or length, another kind of key, or a point off the curve.
+        """
+        curve = _WEIERSTRASS.get(key_type)
+        if curve is None:
+            raise InvalidKey(f"{key_type} public keys have no uncompressed form")
+        if len(data) != 65 or data[0] != 4:
+            raise InvalidKey(f"{key_type} public key is not in uncompressed form")
+        x, y = data[1:33], data[33:]
+        if not curve.has_point(int.from_bytes(x), int.from_bytes(y)):
+            raise InvalidKey(f"{key_type} public key is not a point on the curve")
+        return cls(key_type, bytes((2 + (y[-1] & 1),)) + x)
+
+
+@lru_cache(maxsize=1024)
+def _on_curve(key_type: KeyType, data: bytes) -> bool:
+    curve = _WEIERSTRASS.get(key_type)
+    if curve is not None:
+        return curve.has_x(int.from_bytes(data[1:]))
+    if key_type is KeyType.ED25519:
+        return curves.is_edwards25519_point(data)
+    return True  # every 32 bytes are an x25519 public key (RFC 7748)
+
+
+def _key_type(type_url: object) -> KeyType:
+    key_type = _KEY_TYPES.get(type_url) if isinstance(type_url, str) else None
+    if key_type is None:
+        raise InvalidKey(f"{str(type_url)[:100]!r} is not a known type of public key")
+    return key_type
+
+
+def require_members(value: object, *names: str) -> dict[str, object]:
+    """Return a JSON object that has exactly the members ``names``.
+
+    Raises:
+        InvalidKey: Not an object, or one with other members.
+    """
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise InvalidKey(f"a public key in JSON has the members {', '.join(names)} and no others")
+    return value
+
+
+def _unbase64(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise InvalidKey("the key must be base64 text")
+    try:
+        data = a2b_base64(value, strict_mode=True)
+    except (Base64Error, ValueError):
+        raise InvalidKey("the key is not base64") from None
+    if b2a_base64(data, newline=False).decode("ascii") != value:
+        raise InvalidKey("the key is not canonical base64")
+    return data
