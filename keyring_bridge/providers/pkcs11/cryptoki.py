@@ -1,0 +1,212 @@
+"""The few PKCS#11 functions that are called through ctypes.
+
+python-pkcs11 is the binding for everything else. These calls are here because it cannot make them, or not in the
+way the bridge needs:
+
+* ``C_Initialize`` with CKF_OS_LOCKING_OK: the binding passes NULL, which promises the module a single thread.
+* ``C_Login`` on an open session: the binding logs in while it opens and leaks the session if the PIN is wrong.
+* ``C_Logout``, ``C_GetSessionInfo``, ``C_InitToken``, ``C_Finalize``: missing, or tied to closing a session.
+* ``C_SignInit`` and ``C_Sign`` with a fixed buffer: the binding calls ``C_Sign`` twice, first for the length, which
+  is a round trip on a network token, and leaves the session busy when its argument is not ``bytes``.
+* Private key material that is written or read: the binding copies it into memory that nobody wipes.
+
+Both bindings open the same file, so they share one loaded module with one state.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from ctypes import CFUNCTYPE, POINTER, Structure, addressof, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p
+from dataclasses import dataclass
+
+from keyring_bridge.errors import LibraryInvalid
+from keyring_bridge.providers.pkcs11 import codes
+from keyring_bridge.providers.pkcs11.faults import TokenFault
+
+_CKF_OS_LOCKING_OK = 2
+_FUNCTIONS = 68
+_UNAVAILABLE = c_ulong(-1).value
+
+# Places in CK_FUNCTION_LIST, counted from the first pointer.
+_INITIALIZE, _FINALIZE, _GET_INFO, _INIT_TOKEN, _GET_SESSION_INFO, _LOGIN, _LOGOUT = 0, 1, 2, 9, 15, 18, 19
+_CREATE_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN = 20, 24, 42, 43
+
+
+class _Version(Structure):
+    _fields_ = (("major", c_ubyte), ("minor", c_ubyte))
+
+
+class _FunctionList(Structure):
+    _fields_ = (("version", _Version), ("function", c_void_p * _FUNCTIONS))
+
+
+class _InitializeArguments(Structure):
+    _fields_ = (
+        ("create_mutex", c_void_p),
+        ("destroy_mutex", c_void_p),
+        ("lock_mutex", c_void_p),
+        ("unlock_mutex", c_void_p),
+        ("flags", c_ulong),
+        ("reserved", c_void_p),
+    )
+
+
+class _Info(Structure):
+    _fields_ = (
+        ("cryptoki_version", _Version),
+        ("manufacturer", c_char * 32),
+        ("flags", c_ulong),
+        ("description", c_char * 32),
+        ("library_version", _Version),
+    )
+
+
+class _SessionInfo(Structure):
+    _fields_ = (("slot", c_ulong), ("state", c_ulong), ("flags", c_ulong), ("device_error", c_ulong))
+
+
+class _Attribute(Structure):
+    _fields_ = (("type", c_ulong), ("value", c_void_p), ("length", c_ulong))
+
+
+class Mechanism(Structure):
+    """CK_MECHANISM without parameters."""
+
+    _fields_ = (("mechanism", c_ulong), ("parameter", c_void_p), ("length", c_ulong))
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """What a module says about itself."""
+
+    manufacturer: str
+    description: str
+    library_version: str
+    cryptoki_version: str
+
+
+def mechanism(number: int) -> tuple[Mechanism, int]:
+    """Return a CK_MECHANISM and its address; the address is valid as long as the structure is kept."""
+    made = Mechanism(number, None, 0)
+    return made, addressof(made)
+
+
+class Cryptoki:
+    """The function table of one module.
+
+    Args:
+        path: The module's real path.
+
+    Raises:
+        LibraryInvalid: It cannot be loaded, or is not a PKCS#11 module.
+    """
+
+    def __init__(self, path: str) -> None:
+        table = POINTER(_FunctionList)()
+        try:
+            library = ctypes.CDLL(path)
+            get_function_list = CFUNCTYPE(c_ulong, c_void_p)(("C_GetFunctionList", library))
+        except (OSError, AttributeError) as error:
+            raise LibraryInvalid("the configured library is not a PKCS#11 module", detail=str(error)) from error
+        rv = get_function_list(byref(table))
+        if rv != codes.OK or ctypes.cast(table, c_void_p).value is None:
+            raise LibraryInvalid("the PKCS#11 library offers no functions", detail=codes.name_of(rv))
+        pointer = table.contents.function
+
+        def function(place: int, *arguments: type) -> Callable[..., int]:
+            return CFUNCTYPE(c_ulong, *arguments)(pointer[place])
+
+        self._initialize = function(_INITIALIZE, c_void_p)
+        self._finalize = function(_FINALIZE, c_void_p)
+        self._get_info = function(_GET_INFO, c_void_p)
+        self._init_token = function(_INIT_TOKEN, c_ulong, c_void_p, c_ulong, c_char_p)
+        self._get_session_info = function(_GET_SESSION_INFO, c_ulong, c_void_p)
+        self._login = function(_LOGIN, c_ulong, c_ulong, c_void_p, c_ulong)
+        self._logout = function(_LOGOUT, c_ulong)
+        self._create_object = function(_CREATE_OBJECT, c_ulong, c_void_p, c_ulong, c_void_p)
+        self._get_attribute_value = function(_GET_ATTRIBUTE_VALUE, c_ulong, c_ulong, c_void_p, c_ulong)
+        #: C_SignInit(session, address of CK_MECHANISM, key handle) -> return value
+        self.sign_init = function(_SIGN_INIT, c_ulong, c_void_p, c_ulong)
+        #: C_Sign(session, data, length, address of the buffer, address of its length) -> return value
+        self.sign = function(_SIGN, c_ulong, c_char_p, c_ulong, c_void_p, c_void_p)
+
+    def initialize(self) -> bool:
+        """Initialise the module for several threads; return False if somebody else in the process had done it."""
+        arguments = _InitializeArguments(None, None, None, None, _CKF_OS_LOCKING_OK, None)
+        rv = self._initialize(byref(arguments))
+        if rv not in (codes.OK, codes.CRYPTOKI_ALREADY_INITIALIZED):
+            raise TokenFault(rv, "C_Initialize")
+        return rv == codes.OK
+
+    def finalize(self) -> None:
+        """Give up everything the module holds, sessions of every token included."""
+        self._finalize(None)
+
+    def info(self) -> LibraryInfo:
+        """Return what the module says about itself."""
+        info = _Info()
+        _check(self._get_info(byref(info)), "C_GetInfo")
+        return LibraryInfo(
+            info.manufacturer.decode("utf-8", "replace").rstrip(),
+            info.description.decode("utf-8", "replace").rstrip(),
+            f"{info.library_version.major}.{info.library_version.minor}",
+            f"{info.cryptoki_version.major}.{info.cryptoki_version.minor}",
+        )
+
+    def session_state(self, session: int) -> int:
+        """Return the session's ``CKS_…`` state; raise TokenFault if there is no such session."""
+        info = _SessionInfo()
+        _check(self._get_session_info(session, byref(info)), "C_GetSessionInfo")
+        return int(info.state)
+
+    def login(self, session: int, user: int, pin: bytearray | None) -> int:
+        """Send the PIN once; None lets the token ask at its own pad. Returns the return value, whatever it is."""
+        if pin is None:
+            return self._login(session, user, None, 0)
+        view = (c_char * len(pin)).from_buffer(pin)
+        return self._login(session, user, byref(view), len(pin))
+
+    def logout(self, session: int) -> None:
+        """Log the whole process out of the session's token; a session that is gone is fine."""
+        self._logout(session)
+
+    def init_token(self, slot_id: int, so_pin: bytearray, label: str) -> None:
+        """Erase and initialise the token in a slot; the label takes at most 32 bytes of UTF-8."""
+        padded = label.encode().ljust(32)
+        view = (c_char * len(so_pin)).from_buffer(so_pin)
+        _check(self._init_token(slot_id, byref(view), len(so_pin), padded), "C_InitToken")
+
+    def create_object(self, session: int, template: dict[int, bytes | bytearray]) -> int:
+        """Create an object and return its handle. Values given as bytearray are not copied."""
+        attributes = (_Attribute * len(template))()
+        keep: list[object] = []
+        for place, (kind, value) in enumerate(template.items()):
+            data = (
+                (c_char * len(value)).from_buffer(value)
+                if isinstance(value, bytearray)
+                else ctypes.create_string_buffer(value, len(value))
+            )
+            keep.append(data)
+            attributes[place] = _Attribute(kind, addressof(data), len(value))
+        handle = c_ulong()
+        _check(self._create_object(session, attributes, len(template), byref(handle)), "C_CreateObject")
+        return handle.value
+
+    def read_secret(self, session: int, handle: int, kind: int, limit: int = 512) -> bytearray:
+        """Read one attribute into memory that the caller wipes."""
+        room = bytearray(limit)
+        view = (c_char * limit).from_buffer(room)
+        attribute = _Attribute(kind, addressof(view), limit)
+        rv = self._get_attribute_value(session, handle, byref(attribute), 1)
+        if rv != codes.OK or attribute.length == _UNAVAILABLE:
+            raise TokenFault(rv, "C_GetAttributeValue")
+        del view
+        value = room[: attribute.length]
+        room[:] = bytes(limit)
+        return value
+
+
+def _check(rv: int, call: str) -> None:
+    if rv != codes.OK:
+        raise TokenFault(rv, call)

@@ -1,0 +1,205 @@
+"""PKCS#11 modules: found, checked, loaded and initialised once per process.
+
+A module's state belongs to the whole process. So there is one :class:`Module` per real path, shared by all
+providers that name it, initialised for several threads, and re-initialised only while nobody uses it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyring_bridge.config.files import check_code_file
+from keyring_bridge.errors import ConfigError, LibraryInvalid, LibraryMissing, ProviderError
+from keyring_bridge.providers.pkcs11.faults import TokenFault
+
+if TYPE_CHECKING:
+    from pkcs11._pkcs11 import lib
+
+    from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
+    from keyring_bridge.providers.pkcs11.options import Options
+
+_modules: dict[str, Module] = {}
+_lock = threading.RLock()
+
+
+@dataclass(slots=True)
+class SlotLogin:
+    """The one login that all connections of this process to a slot share (PKCS#11 2.40, 4.2).
+
+    Attributes:
+        lock: Held while somebody logs in or out.
+        users: Connections that rely on the login.
+    """
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    users: int = 0
+
+
+class Module:
+    """One initialised module.
+
+    Attributes:
+        path: Its real path.
+        cryptoki: Its functions for :mod:`.cryptoki`'s few calls.
+    """
+
+    def __init__(self, path: str, cryptoki: Cryptoki) -> None:
+        self.path = path
+        self.cryptoki = cryptoki
+        self.forked = False
+        self._connections = 0
+        self._logins: dict[int, SlotLogin] = {}
+
+    @cached_property
+    def binding(self) -> lib:
+        """python-pkcs11's object for this module; it never initialises or finalises it."""
+        from pkcs11._pkcs11 import lib
+
+        # Its __init__ would call C_Initialize(NULL), which promises the module that there is one thread.
+        return lib.__new__(lib, self.path)  # type: ignore[call-arg]  # its __cinit__ takes the path
+
+    def login_of(self, slot_id: int) -> SlotLogin:
+        """Return the shared login of a slot."""
+        with _lock:
+            return self._logins.setdefault(slot_id, SlotLogin())
+
+    def enter(self) -> None:
+        """Count a connection in: the module stays initialised until :meth:`leave`.
+
+        Raises:
+            ProviderError: The process was forked after the module was initialised.
+        """
+        with _lock:
+            if self.forked:
+                raise ProviderError(
+                    "a PKCS#11 library does not survive a fork",
+                    hint="start new processes (spawn), or connect after the fork",
+                )
+            self._connections += 1
+
+    def leave(self) -> None:
+        """Count a connection out."""
+        with _lock:
+            self._connections -= 1
+
+    def reinitialize(self) -> bool:
+        """Start the module afresh, so that it sees tokens that came back; False if a connection uses it.
+
+        Raises:
+            TokenFault: The module cannot be initialised any more.
+        """
+        with _lock:
+            if self._connections or self.forked:
+                return False
+            self.cryptoki.finalize()
+            self._logins.clear()
+            self.cryptoki.initialize()
+            return True
+
+    def _finalize(self) -> None:
+        self.cryptoki.finalize()
+        # Whoever still holds this object must not find a working module behind it.
+        self.forked = True
+
+
+def find_library(options: Options) -> Path:
+    """Return the configured library, or the one that the preset finds.
+
+    Raises:
+        LibraryMissing: The preset finds none.
+        ConfigError: The preset finds several different ones.
+    """
+    if options.library is not None:
+        return options.library
+    found = {os.path.realpath(place) for place in options.vendor.libraries if os.path.isfile(place)}
+    if not found:
+        raise LibraryMissing(
+            f"no PKCS#11 library of preset {options.preset!r} is installed in a usual place",
+            hint="install the vendor's package, or set `library`",
+            detail=", ".join(options.vendor.libraries),
+        )
+    if len(found) > 1:
+        raise ConfigError(
+            f"preset {options.preset!r} finds several PKCS#11 libraries; set `library` to the one to use",
+            detail=", ".join(sorted(found)),
+        )
+    return Path(found.pop())
+
+
+def load(path: Path, *, environment: str | None = None) -> Module:
+    """Return the module at ``path``, loading and initialising it on first use.
+
+    Args:
+        path: The configured file; symbolic links are followed, and only the real file is loaded.
+        environment: A variable that the module wants to be set, for the hint.
+
+    Raises:
+        LibraryMissing: There is no such file.
+        InsecureFile: Others could have written it, or put it there.
+        LibraryInvalid: It is not a PKCS#11 module, or cannot be initialised.
+    """
+    try:
+        check_code_file(path, what="PKCS#11 library")
+        if path.is_symlink():
+            _check_link_folder(path)
+    except FileNotFoundError:
+        raise LibraryMissing("the configured PKCS#11 library does not exist", detail=str(path)) from None
+    except OSError as error:
+        raise LibraryMissing("the configured PKCS#11 library cannot be opened", detail=str(error)) from None
+    real = os.path.realpath(path)
+    with _lock:
+        module = _modules.get(real)
+        if module is None:
+            module = _modules[real] = _initialized(real, environment)
+        return module
+
+
+def _check_link_folder(path: Path) -> None:
+    from keyring_bridge.errors import InsecureFile
+
+    mode = path.parent.stat().st_mode
+    if mode & 0o002 and not mode & 0o1000:
+        raise InsecureFile("anybody can replace the link to the PKCS#11 library: its folder is world-writable")
+
+
+def _initialized(real: str, environment: str | None) -> Module:
+    from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
+
+    cryptoki = Cryptoki(real)
+    try:
+        ours = cryptoki.initialize()
+    except TokenFault as fault:
+        hint = None
+        if environment is not None and environment not in os.environ:
+            hint = f"{environment} is not set; the library may need it"
+        raise LibraryInvalid("the PKCS#11 library cannot be initialised", hint=hint, detail=str(fault)) from fault
+    if not ours:
+        raise LibraryInvalid(
+            "other code in this process has initialised the PKCS#11 library already",
+            hint="use the bridge in a process of its own: a module that was set up for one thread crashes with several",
+        )
+    return Module(real, cryptoki)
+
+
+def finalize_all() -> None:
+    """Finalise every module of this process, whatever uses it. Providers that are still open fail afterwards."""
+    with _lock:
+        modules = list(_modules.values())
+        _modules.clear()
+        for module in modules:
+            module._finalize()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
+    for module in _modules.values():
+        module.forked = True
+
+
+os.register_at_fork(after_in_child=_after_fork)

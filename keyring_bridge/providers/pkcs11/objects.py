@@ -1,0 +1,281 @@
+"""Reading keys from a token.
+
+A key is a private key object, and whatever tells its public key: a public key object with the same CKA_ID, the
+private object itself on some tokens, or what the bridge noted beside it (:mod:`.metadata`).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cosmos_formats.errors import FormatError
+from keyring_bridge.errors import InvalidKey, KeyAmbiguous, KeyMismatch, ObjectNotFound
+from keyring_bridge.model import KeyInfo
+from keyring_bridge.providers.pkcs11.faults import binding
+from keyring_bridge.providers.pkcs11.metadata import Metadata, read_all, read_one
+from keyring_bridge.providers.pkcs11.points import curve_of, decode_point
+from keyring_bridge.uri import Pkcs11Uri
+
+if TYPE_CHECKING:
+    import pkcs11.types
+    from pkcs11 import Attribute, ObjectClass
+    from pkcs11.attributes import AttributeMapper
+
+    from cosmos_formats.pubkeys import KeyType, PublicKey
+    from keyring_bridge.model import TokenInfo
+
+
+@cache
+def attribute_mapper() -> AttributeMapper:
+    """Return python-pkcs11's reader of attributes, made to stand what tokens of the field answer."""
+    from pkcs11 import Attribute
+    from pkcs11.attributes import AttributeMapper, handle_bool
+
+    mapper = AttributeMapper()
+    # Labels need not be UTF-8, and some tokens answer booleans of other sizes than one byte.
+    mapper.register_handler(Attribute.LABEL, str.encode, lambda raw: raw.decode("utf-8", "replace"))
+    mapper.register_handler(Attribute.APPLICATION, str.encode, lambda raw: raw.decode("utf-8", "replace"))
+    for kind, handler in list(mapper.attribute_types.items()):
+        if handler is handle_bool:
+            mapper.register_handler(kind, handler[0], any)
+    return mapper
+
+
+def read(found: pkcs11.types.Object, kinds: Iterable[Attribute]) -> dict[Attribute, Any]:
+    """Return the attributes that the token is willing to tell."""
+    from pkcs11.exceptions import PKCS11Error
+
+    wanted = list(kinds)
+    try:
+        return found.get_attributes(wanted)
+    except (PKCS11Error, ValueError, struct.error):
+        values = {}
+        for kind in wanted:
+            try:
+                values[kind] = found[kind]
+            except (PKCS11Error, ValueError, struct.error, NotImplementedError):
+                continue
+        return values
+
+
+def find(session: pkcs11.types.Session, kind: ObjectClass, **more: bytes | str) -> list[pkcs11.types.Object]:
+    """Return every object of a class; ``more`` narrows by ``id`` or ``label``."""
+    from pkcs11 import Attribute
+
+    template: dict[Attribute, Any] = {Attribute.CLASS: kind}
+    for name, value in more.items():
+        template[Attribute[name.upper()]] = value
+    with binding("C_FindObjects"):
+        # A search that is not read to its end stays open and blocks the session.
+        return list(session.get_objects(template))
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """A private key object of a curve that the bridge knows."""
+
+    found: pkcs11.types.Object
+    key_id: bytes
+    label: str
+    key_type: KeyType
+    extractable: bool | None
+    sensitive: bool | None
+    local: bool | None
+    point: bytes | None
+
+    @property
+    def handle(self) -> int:
+        """Its handle in the session that it was found in."""
+        number: int = self.found.handle  # type: ignore[attr-defined]  # the stubs leave it out
+        return number
+
+
+def private_key(found: pkcs11.types.Object) -> PrivateKey | None:
+    """Read a private key object; None if its curve is not one of the bridge's."""
+    from pkcs11 import Attribute
+
+    values = read(
+        found,
+        (
+            *(Attribute.ID, Attribute.LABEL, Attribute.EC_PARAMS),
+            *(Attribute.EXTRACTABLE, Attribute.SENSITIVE, Attribute.LOCAL),
+        ),
+    )
+    key_type = curve_of(values.get(Attribute.EC_PARAMS, b""))
+    if key_type is None:
+        return None
+    return PrivateKey(
+        found=found,
+        key_id=values.get(Attribute.ID, b""),
+        label=values.get(Attribute.LABEL, ""),
+        key_type=key_type,
+        extractable=values.get(Attribute.EXTRACTABLE),
+        sensitive=values.get(Attribute.SENSITIVE),
+        local=values.get(Attribute.LOCAL),
+        # Not asked for together with the rest: most tokens refuse it, and some refuse all of a request then.
+        point=read(found, (Attribute.EC_POINT,)).get(Attribute.EC_POINT) or None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PublicObject:
+    """A public key object."""
+
+    key_id: bytes
+    label: str
+    public_key: PublicKey
+
+
+def public_object(found: pkcs11.types.Object) -> PublicObject | None:
+    """Read a public key object; None if its curve or its point is not one that the bridge can use."""
+    from pkcs11 import Attribute
+
+    values = read(found, (Attribute.ID, Attribute.LABEL, Attribute.EC_PARAMS, Attribute.EC_POINT))
+    key_type = curve_of(values.get(Attribute.EC_PARAMS, b""))
+    point = values.get(Attribute.EC_POINT)
+    if key_type is None or not point:
+        return None
+    try:
+        public_key = decode_point(key_type, point)
+    except (InvalidKey, FormatError):
+        return None
+    return PublicObject(values.get(Attribute.ID, b""), values.get(Attribute.LABEL, ""), public_key)
+
+
+def public_key_of(key: PrivateKey, publics: Iterable[PublicObject], noted: Metadata | None) -> PublicKey | None:
+    """Return the public key of a private one, None if the token does not tell.
+
+    Args:
+        key: The private key.
+        publics: The public key objects with the same id.
+        noted: What the bridge noted about the key.
+
+    Raises:
+        KeyAmbiguous: Several different public keys claim the id.
+    """
+    if key.point is not None:
+        return decode_point(key.key_type, key.point)
+    candidates = [public for public in publics if public.public_key.key_type is key.key_type]
+    if len({public.public_key for public in candidates}) > 1:
+        candidates = [public for public in candidates if public.label == key.label]
+    different = {public.public_key for public in candidates}
+    if len(different) > 1:
+        raise KeyAmbiguous(f"several public keys in the token have the id of key {key.label!r}")
+    if different:
+        return different.pop()
+    if noted is not None and noted.public_key is not None and noted.public_key.key_type is key.key_type:
+        return noted.public_key
+    return None
+
+
+def key_info(key: PrivateKey, public_key: PublicKey, token: TokenInfo, noted: Metadata | None) -> KeyInfo:
+    """Put together what the bridge tells about a key."""
+    # A note about another key (the id was used again) is no note.
+    if noted is not None and noted.fingerprint != public_key.fingerprint:
+        noted = None
+    return KeyInfo(
+        label=key.label,
+        key_id=key.key_id,
+        public_key=public_key,
+        uri=uri_of(key, token),
+        extractable=key.extractable,
+        sensitive=key.sensitive,
+        local=key.local,
+        created_at=noted.created_at if noted else None,
+        purpose=noted.purpose if noted else None,
+    )
+
+
+def uri_of(key: PrivateKey, token: TokenInfo) -> str:
+    """Return the key's place. The serial and the id find it; the labels are for people, and may change."""
+    return Pkcs11Uri(
+        token=token.label or None,
+        serial=token.serial or None,
+        object=key.label or None,
+        id=key.key_id or None,
+        type="private",
+    ).format()
+
+
+def list_all(session: pkcs11.types.Session, token: TokenInfo) -> list[KeyInfo]:
+    """Return every key of a known curve whose public key the token tells, in the token's order."""
+    from pkcs11 import ObjectClass
+
+    publics: defaultdict[bytes, list[PublicObject]] = defaultdict(list)
+    for found in find(session, ObjectClass.PUBLIC_KEY):
+        public = public_object(found)
+        if public is not None:
+            publics[public.key_id].append(public)
+    notes: Mapping[bytes, Metadata] = read_all(session)
+    keys = []
+    for found in find(session, ObjectClass.PRIVATE_KEY):
+        key = private_key(found)
+        if key is None:
+            continue
+        noted = notes.get(key.key_id)
+        try:
+            public_key = public_key_of(key, publics[key.key_id], noted)
+        except (KeyAmbiguous, InvalidKey, FormatError):
+            continue
+        if public_key is not None:
+            keys.append(key_info(key, public_key, token, noted))
+    return keys
+
+
+def locate(session: pkcs11.types.Session, uri: Pkcs11Uri, token: TokenInfo) -> tuple[PrivateKey, PublicKey]:
+    """Find the one private key at ``uri`` and read its public key.
+
+    The id decides where the URI has one, so a key that was given another label is still found; the label decides
+    between keys that share an id, and alone where there is no id.
+
+    Raises:
+        ObjectNotFound: Nothing is there, it is in another token, or its public key cannot be told.
+        KeyAmbiguous: Several keys match.
+    """
+    from pkcs11 import ObjectClass
+
+    if uri.serial is not None and uri.serial != token.serial:
+        raise ObjectNotFound(
+            "the key is in another token", detail=f"it is in {uri.serial}, connected is {token.serial}"
+        )
+    if uri.id:
+        found = find(session, ObjectClass.PRIVATE_KEY, id=uri.id)
+    elif uri.object:
+        found = find(session, ObjectClass.PRIVATE_KEY, label=uri.object)
+    else:
+        raise ObjectNotFound("the URI names neither an id nor a label", detail=uri.format())
+    keys = [key for key in map(private_key, found) if key is not None]
+    if len(keys) > 1 and uri.id and uri.object:
+        keys = [key for key in keys if key.label == uri.object]
+    if not keys:
+        raise ObjectNotFound("the key is not in the token", detail=uri.format())
+    if len(keys) > 1:
+        raise KeyAmbiguous("several keys in the token match", detail=uri.format())
+    return keys[0], _public_key(session, keys[0], uri)
+
+
+def _public_key(session: pkcs11.types.Session, key: PrivateKey, uri: Pkcs11Uri) -> PublicKey:
+    from pkcs11 import ObjectClass
+
+    more: dict[str, bytes | str] = {"id": key.key_id} if key.key_id else {"label": key.label}
+    publics = [] if key.point is not None else map(public_object, find(session, ObjectClass.PUBLIC_KEY, **more))
+    usable = [public for public in publics if public is not None]
+    noted = read_one(session, key.key_id) if key.point is None and not usable else None
+    public_key = public_key_of(key, usable, noted)
+    if public_key is None:
+        raise ObjectNotFound("the private key is there, but the token does not tell its public key", detail=uri.format())
+    return public_key
+
+
+def check_same(expected: PublicKey, actual: PublicKey) -> None:
+    """Raise KeyMismatch unless the token's key is the one that the record has."""
+    if expected != actual:
+        raise KeyMismatch(
+            "the token has another key in this place than the record says; nothing was signed",
+            detail=f"expected {expected.fingerprint}, found {actual.fingerprint}",
+        )
