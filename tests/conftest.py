@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-_OURS = ("KEYRING_BRIDGE_CONFIG", "CREDENTIALS_DIRECTORY", "SOFTHSM2_CONF", "PKCS11_MODULE")
+_OURS = ("KEYRING_BRIDGE_CONFIG", "CREDENTIALS_DIRECTORY", "SOFTHSM2_CONF")
+_PLACES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+
+
+def pytest_configure() -> None:
+    """Keep the caches of Go and pip where they are, although tests have another home."""
+    home = Path.home()
+    os.environ.setdefault("GOPATH", str(home / "go"))
+    os.environ.setdefault("XDG_CACHE_HOME", str(home / ".cache"))
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point everything that looks for the user's files at an empty directory."""
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", *_OURS):
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    for name in (*_PLACES, *_OURS):
         monkeypatch.delenv(name, raising=False)
 
 
