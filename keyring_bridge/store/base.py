@@ -31,7 +31,7 @@ class StoredRecord:
 
     Attributes:
         name: Name of the key, unique; equal to ``record.name``.
-        record: The SDK's record.
+        record: The SDK's record, without a private key.
         address: Raw address bytes, unique.
         provider: Name of the configured provider that holds the private key; None for records without one.
         uri: The key's place in that provider; set exactly when ``provider`` is.
@@ -60,6 +60,8 @@ class StoredRecord:
             raise ValueError(f"address of {len(self.address)} bytes")
         if (self.provider is None) != (self.uri is None):
             raise ValueError("provider and uri go together")
+        if getattr(self.record.item, "private_key", None) is not None:
+            raise ValueError("private keys do not belong in a store")
         if self.created_at.tzinfo is None:
             raise ValueError("created_at needs a time zone")
         object.__setattr__(self, "created_at", self.created_at.astimezone(UTC))

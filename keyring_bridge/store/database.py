@@ -1,0 +1,207 @@
+"""One SQLite file: opened safely, migrated, shared by threads, with every failure as one error."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyring_bridge.errors import InsecureFile, StoreFailed
+
+if TYPE_CHECKING:
+    from keyring_bridge.store.schema import Schema
+
+BUSY_SECONDS = 10.0
+
+_REASONS = {
+    sqlite3.SQLITE_BUSY: f"is held by another process for more than {BUSY_SECONDS:.0f} seconds",
+    sqlite3.SQLITE_LOCKED: "is held by another operation",
+    sqlite3.SQLITE_READONLY: "cannot be written: it is read-only",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the storage failed",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_NOTADB: "is damaged, or no store at all",
+    sqlite3.SQLITE_FULL: "cannot be written: the storage is full",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_PERM: "cannot be opened",
+}
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class Database:
+    """A connection that threads take turns with. Not to be used after a fork.
+
+    The file and what SQLite keeps beside it (``-wal``, ``-shm``) are 0600.
+
+    Args:
+        path: The file; made if missing, in a folder that exists.
+        schema: What must be in it; an older version is migrated.
+
+    Raises:
+        StoreFailed: The file is damaged, another program's, of a newer version, or cannot be opened.
+        InsecureFile: It is no regular file, or others may write to it.
+    """
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        try:
+            _prepare(path, schema)
+        except OSError as error:
+            raise StoreFailed(f"{schema.what} cannot be opened", detail=f"{path}: {error.strerror}") from error
+        with self._failures():
+            # SQLite's own statement cache makes repeated execute() calls skip parsing.
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
+            )
+        try:
+            with self._failures():
+                self._check_owner()
+                self._use_wal()
+                self._connection.execute(f"PRAGMA synchronous = {schema.synchronous}")
+                self._connection.execute("PRAGMA trusted_schema = OFF")
+                self._migrate()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection for single statements, each of which is its own transaction."""
+        with self._lock, self._failures():
+            self._check_process()
+            yield self._connection
+
+    def run(self, statement: str, values: tuple[object, ...]) -> int:
+        """Run one statement as its own transaction and return how many rows it changed. The quick way."""
+        with self._lock:
+            self._check_process()
+            try:
+                return self._connection.execute(statement, values).rowcount
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection inside one write transaction, which is rolled back if the body raises."""
+        with self._lock, self._failures():
+            self._check_process()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the connection. May be called twice."""
+        with self._lock:
+            if os.getpid() == self._process:
+                self._connection.close()
+
+    def damaged(self, what: str, error: Exception) -> StoreFailed:
+        """Return the error for a row that cannot be read."""
+        return StoreFailed(
+            f"{self._schema.what} is damaged: {what}", hint=self._schema.lost_hint, detail=f"{self._path}: {error}"
+        )
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreFailed:
+        # Python's own errors, such as a closed connection, have no code of SQLite's.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        reason = _REASONS.get(code, "failed")
+        hint = self._schema.lost_hint if code in _DAMAGE else None
+        return StoreFailed(f"{self._schema.what} {reason}", hint=hint, detail=f"{self._path}: {error}")
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreFailed(f"{self._schema.what} was opened before a fork")
+
+    def _check_owner(self) -> None:
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if application == self._schema.application_id:
+            if version > self._schema.version:
+                raise StoreFailed(
+                    f"{self._schema.what} was written by a newer release (its version is {version}, "
+                    f"this release knows up to {self._schema.version})",
+                    hint="use that release, or a newer one",
+                    detail=str(self._path),
+                )
+            return
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application != 0 or version != 0 or tables != 0:
+            raise StoreFailed(
+                f"the file named as {self._schema.what} belongs to another program", detail=str(self._path)
+            )
+
+    def _use_wal(self) -> None:
+        # Two processes that switch a new file at the same time get BUSY without SQLite's own waiting.
+        give_up = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.005)
+        if mode != "wal":
+            raise StoreFailed(
+                f"{self._schema.what} is on a file system without shared memory", detail=f"{self._path}: {mode}"
+            )
+
+    def _migrate(self) -> None:
+        version = self._version()
+        if version == self._schema.version:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statements in self._schema.migrations[self._version() :]:
+                for statement in statements:
+                    self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {self._schema.application_id}")
+            self._connection.execute(f"PRAGMA user_version = {self._schema.version}")
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _version(self) -> int:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+
+def _prepare(path: Path, schema: Schema) -> None:
+    """Make the file 0600 before SQLite would make it after the umask; SQLite's companions inherit the mode."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InsecureFile(f"{schema.what} is not a regular file", detail=str(path)) from None
+        if status.st_mode & 0o022:
+            raise InsecureFile(f"others may write to {schema.what}", hint="chmod 600", detail=str(path)) from None
+        return
+    os.close(fd)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

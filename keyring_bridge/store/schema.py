@@ -1,0 +1,84 @@
+"""Tables of the SQLite store, and how older files become newer ones.
+
+Two files, because they are durable in different ways: ``records`` must survive a power cut at any moment, ``counters``
+only a killed process. A file's ``user_version`` says how many of its migrations it has had; ``application_id`` says
+that it is ours. Migrations are only ever appended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One database file.
+
+    Attributes:
+        what: Its name in messages.
+        application_id: Marks the file.
+        migrations: Statements that bring it from each version to the next.
+        synchronous: SQLite's setting: ``FULL`` syncs every commit, ``NORMAL`` only checkpoints.
+        lost_hint: What somebody can do about a damaged file.
+    """
+
+    what: str
+    application_id: int
+    migrations: tuple[tuple[str, ...], ...]
+    synchronous: str
+    lost_hint: str
+
+    @property
+    def version(self) -> int:
+        """The version this release writes."""
+        return len(self.migrations)
+
+
+RECORDS = Schema(
+    what="the store of key records",
+    application_id=0x6B627231,
+    synchronous="FULL",
+    lost_hint="restore it from a backup, or move it away and run `hsm keys sync` to make records from the tokens",
+    migrations=(
+        (
+            """
+            CREATE TABLE records (
+                name        TEXT PRIMARY KEY NOT NULL,
+                address     BLOB NOT NULL UNIQUE,
+                record      BLOB NOT NULL,
+                provider    TEXT,
+                uri         TEXT,
+                key_type    TEXT,
+                purpose     TEXT NOT NULL,
+                fingerprint TEXT,
+                created_at  TEXT NOT NULL,
+                hardware    INTEGER
+            )
+            """,
+        ),
+    ),
+)
+"""``record`` is the SDK's protobuf ``Record``; ``created_at`` RFC 3339, UTC; ``name`` sorts by its UTF-8 bytes."""
+
+COUNTERS = Schema(
+    what="the store of counters",
+    application_id=0x6B627232,
+    synchronous="NORMAL",
+    lost_hint="it holds only the memory of nonces: it can be moved away, and begins anew",
+    migrations=(
+        (
+            "CREATE TABLE keys (key INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE)",
+            """
+            CREATE TABLE nonces (
+                key    INTEGER NOT NULL,
+                n      INTEGER NOT NULL,
+                r      BLOB NOT NULL,
+                digest BLOB NOT NULL,
+                PRIMARY KEY (key, n),
+                UNIQUE (key, r)
+            ) WITHOUT ROWID
+            """,
+        ),
+    ),
+)
+"""``n`` counts a key's signatures, so its oldest nonces have the smallest."""

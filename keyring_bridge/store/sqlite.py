@@ -1,0 +1,220 @@
+"""The embedded store: SQLite, one file for records and one for counters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from sqlite3 import Connection
+from typing import TYPE_CHECKING, Any
+
+from cosmos_formats.pubkeys import KeyType, PublicKey
+from keyring_bridge.errors import DuplicateAddress, InvalidName, KeyExists, KeyNotFound
+from keyring_bridge.model import Purpose
+from keyring_bridge.names import ITEM_SUFFIX
+from keyring_bridge.store.base import StoredRecord
+from keyring_bridge.store.database import Database
+from keyring_bridge.store.nonces import NonceMemory
+from keyring_bridge.store.schema import COUNTERS, RECORDS
+
+if TYPE_CHECKING:
+    # Inside the class "list" is the method.
+    from builtins import list as List  # noqa: N812 - the name typing gave it
+
+    from cosmos_formats.record import Record
+
+_COLUMNS = "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware"
+_SELECT = f"SELECT {_COLUMNS} FROM records"  # noqa: S608 - constants only
+_INSERT = f"INSERT INTO records ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - constants only
+_UPDATE = f"UPDATE records SET ({_COLUMNS}) = (?,?,?,?,?,?,?,?,?,?) WHERE name = ?"  # noqa: S608 - constants only
+
+
+class SqliteStore:
+    """A :class:`~keyring_bridge.store.base.Store` in two SQLite files, for threads and processes of one machine.
+
+    Record changes are synced before a method returns (WAL, ``synchronous=FULL``). Counters are not: a power cut may
+    lose the latest, a killed process none.
+
+    Args:
+        path: File of the records. The counters are beside it, as ``<stem>-counters<suffix>``.
+
+    Raises:
+        StoreFailed: A file is damaged, another program's, of a newer version, or cannot be opened.
+        InsecureFile: Others may write to a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._records = Database(path, RECORDS)
+        try:
+            self._counters = Database(path.with_stem(f"{path.stem}-counters"), COUNTERS)
+        except BaseException:
+            self._records.close()
+            raise
+        self._nonces = NonceMemory(self._counters)
+        self._cache: dict[str, StoredRecord] = {}
+        self._cache_version = -1
+
+    def add(self, record: StoredRecord) -> None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        row = _to_row(record)
+        with self._records.changing() as connection:
+            self._forget()
+            if connection.execute("SELECT 1 FROM records WHERE name = ?", (record.name,)).fetchone():
+                raise KeyExists(f"{record.name}: key already exists")
+            if connection.execute("SELECT 1 FROM records WHERE address = ?", (record.address,)).fetchone():
+                raise DuplicateAddress("duplicated address created")
+            connection.execute(_INSERT, row)
+
+    def get(self, name: str) -> StoredRecord | None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        if not _is_text(name):
+            return None
+        with self._records.reading() as connection:
+            self._check_cache(connection)
+            record = self._cache.get(name)
+            if record is None:
+                row = connection.execute(f"{_SELECT} WHERE name = ?", (name,)).fetchone()
+                if row is None:
+                    return None
+                record = self._cache[name] = self._from_row(row)
+            return record
+
+    def by_address(self, address: bytes) -> StoredRecord | None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        with self._records.reading() as connection:
+            row = connection.execute(f"{_SELECT} WHERE address = ?", (address,)).fetchone()
+        return None if row is None else self._from_row(row)
+
+    def list(self) -> List[StoredRecord]:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        with self._records.reading() as connection:
+            self._check_cache(connection)
+            cache = self._cache
+            rows = connection.execute(f"{_SELECT} ORDER BY name || ?", (ITEM_SUFFIX,)).fetchall()
+            for row in rows:
+                if row[0] not in cache:
+                    cache[row[0]] = self._from_row(row)
+            return [cache[row[0]] for row in rows]
+
+    def delete(self, name: str) -> None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        with self._records.changing() as connection:
+            self._forget()
+            if not _is_text(name) or not connection.execute("DELETE FROM records WHERE name = ?", (name,)).rowcount:
+                raise _not_found(name)
+
+    def rename(self, old: str, new: str, uri: str | None = None) -> None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        from dataclasses import replace
+
+        with self._records.changing() as connection:
+            self._forget()
+            row = connection.execute(f"{_SELECT} WHERE name = ?", (old,)).fetchone() if _is_text(old) else None
+            if row is None:
+                raise _not_found(old)
+            before = self._from_row(row)
+            after = replace(
+                before, name=new, record=replace(before.record, name=new), uri=before.uri if uri is None else uri
+            )
+            changed = _to_row(after)
+            if new != old and connection.execute("SELECT 1 FROM records WHERE name = ?", (new,)).fetchone():
+                raise KeyExists(f"rename failed, {new}: key already exists")
+            connection.execute(_UPDATE, (*changed, old))
+
+    def update(self, record: StoredRecord) -> None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        row = _to_row(record)
+        with self._records.changing() as connection:
+            self._forget()
+            holder = connection.execute("SELECT name FROM records WHERE address = ?", (record.address,)).fetchone()
+            if holder is not None and holder[0] != record.name:
+                raise DuplicateAddress("duplicated address created")
+            if not connection.execute(_UPDATE, (*row, record.name)).rowcount:
+                raise _not_found(record.name)
+
+    def note_nonce(self, fingerprint: str, r: bytes, digest: bytes) -> bool:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        return self._nonces.note(fingerprint, r, digest)
+
+    def close(self) -> None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        self._records.close()
+        self._counters.close()
+
+    def __enter__(self) -> SqliteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_cache(self, connection: Connection) -> None:
+        """Empty the cache if another process or connection changed a record since it was filled.
+
+        SQLite's ``data_version`` does not count this connection's own changes: those call :meth:`_forget`. It is read
+        before the rows are, so a row can only be newer than it says.
+        """
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._cache_version:
+            self._cache = {}
+            self._cache_version = version
+
+    def _forget(self) -> None:
+        self._cache_version = -1
+
+    def _from_row(self, row: tuple[Any, ...]) -> StoredRecord:
+        from cosmos_formats.record import Record
+
+        name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware = row
+        try:
+            # The fingerprint column does what a curve check would do, for a tenth of the time.
+            decoded = Record.decode(record, check_point=False)
+            if fingerprint != _fingerprint(decoded):
+                raise ValueError("public key and fingerprint do not belong together")
+            return StoredRecord(
+                name=name,
+                record=decoded,
+                address=address,
+                provider=provider,
+                uri=uri,
+                key_type=None if key_type is None else KeyType(key_type),
+                purpose=Purpose(purpose),
+                fingerprint=fingerprint,
+                created_at=datetime.fromisoformat(created_at),
+                hardware=None if hardware is None else bool(hardware),
+            )
+        except (ValueError, TypeError) as error:
+            raise self._records.damaged("a record cannot be read", error) from error
+
+
+def _fingerprint(record: Record) -> str | None:
+    key = record.public_key
+    return key.fingerprint if isinstance(key, PublicKey) else None
+
+
+def _to_row(record: StoredRecord) -> tuple[object, ...]:
+    if not _is_text(record.name):
+        raise InvalidName("key name has half of a character")
+    return (
+        record.name,
+        record.address,
+        record.record.encode(),
+        record.provider,
+        record.uri,
+        record.key_type,
+        record.purpose,
+        record.fingerprint,
+        record.created_at.isoformat(timespec="microseconds"),
+        record.hardware,
+    )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8; lone surrogates, which JSON can carry, cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _not_found(name: str) -> KeyNotFound:
+    return KeyNotFound(f"{name[:256]}{ITEM_SUFFIX}: key not found")
