@@ -1,0 +1,44 @@
+"""``python -m tests.bench [--quick] [SECTION …]``: print how the bridge compares with a raw C loop in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable
+
+from tests.bench.cold import cold
+from tests.bench.lab import Lab, open_lab
+from tests.bench.scale import scale
+from tests.bench.warm import latency, slow_token
+
+SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
+    "latency": lambda lab, quick: latency(lab, rounds=6 if quick else 40, count=25 if quick else 50),
+    "slow-token": lambda lab, quick: slow_token(lab, rounds=2 if quick else 5, count=5 if quick else 15),
+    "cold": lambda lab, quick: cold(lab, rounds=5 if quick else 25),
+    "scale": lambda lab, quick: scale(lab),
+}
+
+
+def main() -> None:
+    """Run the sections that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small counts: a minute instead of several")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    arguments = parser.parse_args()
+    unknown = set(arguments.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    load = os.getloadavg()[0]
+    sys.stdout.write(
+        f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f} at the start. "
+        "Ratios are of one run, in which everybody took turns; absolute figures depend on the machine.\n"
+    )
+    with open_lab() as lab:
+        for name in arguments.sections or SECTIONS:
+            SECTIONS[name](lab, arguments.quick)
+
+
+if __name__ == "__main__":
+    main()

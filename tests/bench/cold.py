@@ -1,0 +1,104 @@
+"""What a process costs that is started for one thing: wall time beyond ``python -c pass``."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from tests.bench.contestants import KEY
+from tests.bench.figures import Line, milli, progress, show
+from tests.bench.lab import Lab
+from tests.bench.worker import documents_of
+
+IMPORTS = ("jsonrpcserver", "pkcs11", "google.protobuf", "coincurve", "cryptography", "asyncio")
+
+
+def spawn(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """Return the nanoseconds from starting a program to its end."""
+    begin = time.perf_counter_ns()
+    subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter_ns() - begin
+
+
+def first_signature(config: Path, document: bytes, env: Mapping[str, str]) -> int:
+    """Return the nanoseconds from starting the plugin to its first signature."""
+    params = {"uid": KEY, "msg": base64.b64encode(document).decode(), "mode": "SIGN_MODE_DIRECT"}
+    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "keyring.sign", "params": params}).encode() + b"\n"
+    begin = time.perf_counter_ns()
+    command = ["keyring-plugin", "--config", str(config)]
+    with subprocess.Popen(command, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(request)
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        took = time.perf_counter_ns() - begin
+        process.stdin.close()
+    if "result" not in json.loads(answer):
+        raise RuntimeError(f"the plugin answered {answer!r}")
+    return took
+
+
+def import_times(config: Path, document: bytes, env: Mapping[str, str]) -> dict[str, float]:
+    """Return the milliseconds that each of :data:`IMPORTS` takes inside a plugin's first signature."""
+    log = config.parent / "imports.log"
+    params = {"uid": KEY, "msg": base64.b64encode(document).decode(), "mode": "SIGN_MODE_DIRECT"}
+    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "keyring.sign", "params": params})
+    with log.open("w") as errors:
+        subprocess.run(
+            ["keyring-plugin", "--config", str(config)],
+            env={**env, "PYTHONPROFILEIMPORTTIME": "1"},
+            input=request + "\n",
+            text=True,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
+    found: dict[str, float] = {}
+    for own, cumulative, name in re.findall(r"import time:\s+(\d+) \|\s+(\d+) \|\s+(\S+)", log.read_text()):
+        package = next((known for known in IMPORTS if name == known or name.startswith(known + ".")), None)
+        if name in IMPORTS:
+            found[name] = int(cumulative) / 1000
+        elif package is not None and package not in found:
+            found.setdefault(package, int(own) / 1000)
+    return found
+
+
+def cold(lab: Lab, rounds: int) -> None:
+    """Every kind of start, taking turns."""
+    config = lab.copy("cold", memory=False)
+    document = documents_of(config)[0]
+    python = [sys.executable, "-c"]
+    hsm = ["hsm", "--config", str(config)]
+    measured: dict[str, tuple[Callable[[], int], float | None]] = {
+        "python -c pass": (lambda: spawn([*python, "pass"], lab.env), None),
+        "import keyring_bridge": (lambda: spawn([*python, "import keyring_bridge"], lab.env), 15),
+        "hsm --help": (lambda: spawn(["hsm", "--help"], lab.env), 150),
+        "hsm keys list": (lambda: spawn([*hsm, "keys", "list"], lab.env), 250),
+        "keyring-plugin, first signature": (lambda: first_signature(config, document, lab.env), 300),
+        "import jsonrpcserver": (lambda: spawn([*python, "import jsonrpcserver"], lab.env), None),
+    }
+    progress(f"cold starts: {rounds} rounds")
+    times: dict[str, list[int]] = {name: [] for name in measured}
+    for number in range(rounds + 1):
+        for name, (measure, _) in measured.items():
+            took = measure()
+            # The first round only fills the caches of bytecode and files.
+            if number:
+                times[name].append(took)
+    bare = median(times["python -c pass"])
+    lines = []
+    for name, (_, budget) in measured.items():
+        beyond = (median(times[name]) - bare) / 1e6
+        text = f"{milli(median(times[name]))} (best {milli(min(times[name]))})"
+        lines.append(Line(name, text, beyond if beyond else None, budget, unit="ms"))
+    for name, took in sorted(import_times(config, document, lab.env).items(), key=lambda item: -item[1]):
+        lines.append(Line(f"  of the first signature: importing {name}", f"{took:,.1f} ms"))
+    show("Cold starts, beyond a bare interpreter (median)", lines)
