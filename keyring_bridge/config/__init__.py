@@ -1,7 +1,25 @@
-"""Configuration: what the bridge is told, read strictly."""
+"""Configuration: what the bridge is told, read strictly.
+
+Writing it is in :mod:`keyring_bridge.config.write`, which needs tomlkit and is imported where it is used.
+"""
 
 from __future__ import annotations
 
-from keyring_bridge.config.files import private_dir, write_atomic
+from keyring_bridge.config.build import Table, build
+from keyring_bridge.config.files import check_code_file, private_dir, write_atomic
+from keyring_bridge.config.load import default_path, find, load
+from keyring_bridge.config.model import Config, ProviderConfig, RpcConfig
 
-__all__ = ["private_dir", "write_atomic"]
+__all__ = [
+    "Config",
+    "ProviderConfig",
+    "RpcConfig",
+    "Table",
+    "build",
+    "check_code_file",
+    "default_path",
+    "find",
+    "load",
+    "private_dir",
+    "write_atomic",
+]
