@@ -45,9 +45,7 @@ BUFFER_TOO_SMALL = 0x150
 CRYPTOKI_NOT_INITIALIZED = 0x190
 CRYPTOKI_ALREADY_INITIALIZED = 0x191
 
-_NAMES = {
-    number: name for name, number in list(globals().items()) if name.isupper() and isinstance(number, int)
-}
+_NAMES = {number: name for name, number in list(globals().items()) if name.isupper() and isinstance(number, int)}
 
 CKM_ECDSA = 0x1041
 CKM_EC_MONTGOMERY_KEY_PAIR_GEN = 0x1056

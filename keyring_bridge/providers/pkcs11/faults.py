@@ -77,6 +77,10 @@ class TokenFault(Exception):
         return self.rv in RECOVERABLE
 
 
+class PoolClosed(Exception):
+    """The connection ended before a session was borrowed; nothing was sent to the token."""
+
+
 @contextmanager
 def binding(call: str) -> Iterator[None]:
     """Turn python-pkcs11's exceptions into :class:`TokenFault`."""

@@ -44,9 +44,7 @@ _NOT_COUNTED = (
         codes.FUNCTION_CANCELED,
     }
 )
-_REFUSED = frozenset(
-    {codes.PIN_INCORRECT, codes.PIN_INVALID, codes.PIN_LEN_RANGE, codes.PIN_EXPIRED, codes.PIN_LOCKED}
-)
+_REFUSED = frozenset({codes.PIN_INCORRECT, codes.PIN_INVALID, codes.PIN_LEN_RANGE, codes.PIN_EXPIRED, codes.PIN_LOCKED})
 
 
 def token_id(info: TokenInfo) -> str:
@@ -110,9 +108,7 @@ class Login:
     def _read(self, source: SecretSource, info: TokenInfo) -> SecretBytes:
         return source.read(self.context.prompt, f"PIN for token {info.label}")
 
-    def _attempt(
-        self, cryptoki: Cryptoki, session: int, place: Place, guarded: str, pin: SecretBytes | None
-    ) -> None:
+    def _attempt(self, cryptoki: Cryptoki, session: int, place: Place, guarded: str, pin: SecretBytes | None) -> None:
         source = PINPAD if pin is None else parse_source(self.pin_source).describe()
         with self.context.login_guard.attempt(guarded, source) as attempt:
             rv = cryptoki.login(session, codes.CKU_USER, None if pin is None else pin.reveal())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +19,9 @@ from keyring_bridge.errors import ConfigError, LibraryInvalid, LibraryMissing, P
 from keyring_bridge.providers.pkcs11.faults import TokenFault
 
 if TYPE_CHECKING:
-    from pkcs11._pkcs11 import lib
-
     from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
     from keyring_bridge.providers.pkcs11.options import Options
+    from pkcs11._pkcs11 import lib
 
 _modules: dict[str, Module] = {}
 _lock = threading.RLock()
@@ -46,11 +46,14 @@ class Module:
     Attributes:
         path: Its real path.
         cryptoki: Its functions for :mod:`.cryptoki`'s few calls.
+        started: Moment of ``time.monotonic()`` when it was initialised last.
+        forked: Whether it belongs to the parent of this process, and must not be used here.
     """
 
     def __init__(self, path: str, cryptoki: Cryptoki) -> None:
         self.path = path
         self.cryptoki = cryptoki
+        self.started = time.monotonic()
         self.forked = False
         self._connections = 0
         self._logins: dict[int, SlotLogin] = {}
@@ -99,6 +102,7 @@ class Module:
             self.cryptoki.finalize()
             self._logins.clear()
             self.cryptoki.initialize()
+            self.started = time.monotonic()
             return True
 
     def _finalize(self) -> None:

@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from keyring_bridge.uri import Pkcs11Uri
+
 from cosmos_formats.errors import FormatError
 from keyring_bridge.errors import InvalidKey, KeyAmbiguous, KeyMismatch, ObjectNotFound
 from keyring_bridge.model import KeyInfo
 from keyring_bridge.providers.pkcs11.faults import binding
 from keyring_bridge.providers.pkcs11.metadata import Metadata, read_all, read_one
 from keyring_bridge.providers.pkcs11.points import curve_of, decode_point
-from keyring_bridge.uri import Pkcs11Uri
+from keyring_bridge.providers.pkcs11.slots import is_hardware
 
 if TYPE_CHECKING:
     import pkcs11.types
+    from cosmos_formats.pubkeys import KeyType, PublicKey
+    from keyring_bridge.model import KeyRef, TokenInfo
     from pkcs11 import Attribute, ObjectClass
     from pkcs11.attributes import AttributeMapper
-
-    from cosmos_formats.pubkeys import KeyType, PublicKey
-    from keyring_bridge.model import TokenInfo
 
 
 @cache
@@ -91,8 +92,7 @@ class PrivateKey:
     @property
     def handle(self) -> int:
         """Its handle in the session that it was found in."""
-        number: int = self.found.handle  # type: ignore[attr-defined]  # the stubs leave it out
-        return number
+        return int(self.found.handle or 0)
 
 
 def private_key(found: pkcs11.types.Object) -> PrivateKey | None:
@@ -188,6 +188,7 @@ def key_info(key: PrivateKey, public_key: PublicKey, token: TokenInfo, noted: Me
         local=key.local,
         created_at=noted.created_at if noted else None,
         purpose=noted.purpose if noted else None,
+        hardware=is_hardware(token),
     )
 
 
@@ -225,6 +226,17 @@ def list_all(session: pkcs11.types.Session, token: TokenInfo) -> list[KeyInfo]:
         if public_key is not None:
             keys.append(key_info(key, public_key, token, noted))
     return keys
+
+
+def describe(session: pkcs11.types.Session, ref: KeyRef, token: TokenInfo) -> KeyInfo:
+    """Return what the token and the note beside it tell about the key that ``ref`` points at.
+
+    Raises:
+        KeyMismatch: The token has another key there (and what :func:`locate` raises).
+    """
+    key, public_key = locate(session, Pkcs11Uri.parse(ref.uri), token)
+    check_same(ref.public_key, public_key)
+    return key_info(key, public_key, token, read_one(session, key.key_id))
 
 
 def locate(session: pkcs11.types.Session, uri: Pkcs11Uri, token: TokenInfo) -> tuple[PrivateKey, PublicKey]:
@@ -268,7 +280,7 @@ def _public_key(session: pkcs11.types.Session, key: PrivateKey, uri: Pkcs11Uri) 
     noted = read_one(session, key.key_id) if key.point is None and not usable else None
     public_key = public_key_of(key, usable, noted)
     if public_key is None:
-        raise ObjectNotFound("the private key is there, but the token does not tell its public key", detail=uri.format())
+        raise ObjectNotFound("the token does not tell the public key of this private key", detail=uri.format())
     return public_key
 
 

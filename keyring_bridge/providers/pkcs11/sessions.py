@@ -27,11 +27,10 @@ from typing import TYPE_CHECKING
 from keyring_bridge.errors import DeadlineExceeded, SignatureRejected
 from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.cryptoki import mechanism
-from keyring_bridge.providers.pkcs11.faults import TokenFault
+from keyring_bridge.providers.pkcs11.faults import PoolClosed, TokenFault
 
 if TYPE_CHECKING:
     import pkcs11.types
-
     from cosmos_formats.pubkeys import PublicKey
     from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
 
@@ -41,10 +40,6 @@ _SIGNATURE_LENGTH = 64
 # The structures are kept for the process's life, because sessions hold their addresses.
 _ECDSA, ECDSA = mechanism(codes.CKM_ECDSA)
 _EDDSA, EDDSA = mechanism(codes.CKM_EDDSA)
-
-
-class PoolClosed(Exception):
-    """The pool was closed before a session was borrowed; nothing was sent to the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +149,11 @@ class SessionPool:
         self._freed = threading.Condition(threading.Lock())
         self._closed = False
         self._ended = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pool lends no more."""
+        return self._closed
 
     @property
     def borrowed(self) -> int:

@@ -11,9 +11,8 @@ from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.faults import TokenFault, binding
 
 if TYPE_CHECKING:
-    from pkcs11.types import Slot, Token
-
     from keyring_bridge.providers.pkcs11.module import Module
+    from pkcs11.types import Slot, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,14 @@ class Place:
     info: TokenInfo
     slot: Slot
     token: Token
+
+
+_SOFTWARE = ("softhsm", "kryoptic", "nss ", "mozilla")
+
+
+def is_hardware(info: TokenInfo) -> bool:
+    """Whether the token is a device, as far as its name tells; programs that play one for tests are known by it."""
+    return not any(name in f"{info.manufacturer} {info.model}".lower() for name in _SOFTWARE)
 
 
 @dataclass(frozen=True, slots=True)
