@@ -86,6 +86,12 @@ class InvalidAddress(InvalidRequest):
     code = "invalid_address"
 
 
+class InvalidUri(InvalidRequest):
+    """Not a URI of a key, or one that says more than where the key is."""
+
+    code = "invalid_uri"
+
+
 class InvalidKey(InvalidRequest):
     """Key material of a wrong length, off its curve, or out of range."""
 
