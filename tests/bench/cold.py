@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from tests.bench.contestants import KEY
 from tests.bench.figures import Line, milli, progress, show
-from tests.bench.lab import Lab
 from tests.bench.worker import documents_of
+
+if TYPE_CHECKING:
+    from tests.bench.lab import Lab
 
 IMPORTS = ("jsonrpcserver", "pkcs11", "google.protobuf", "coincurve", "cryptography", "asyncio")
 

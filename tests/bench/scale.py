@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from tests.bench.figures import Line, micro, milli, progress, show
-from tests.bench.lab import Lab
+
+if TYPE_CHECKING:
+    from tests.bench.lab import Lab
 
 MANY = 10_000
 LOOKUPS = 300

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
+from typing import TYPE_CHECKING
 
 from tests.bench.contestants import Contestant, bridge, build_raw, raw
 from tests.bench.figures import Line, Sample, micro, progress, show
-from tests.bench.lab import Lab
+
+if TYPE_CHECKING:
+    from tests.bench.lab import Lab
 
 IN_FLIGHT = 8
 
