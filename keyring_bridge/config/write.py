@@ -132,7 +132,9 @@ def set_value(path: Path, key: str | Sequence[str], value: object) -> Config:
         table: Mapping[str, object] = document
         for part in parts[:-1]:
             if part not in table and value is not None:
-                _set(table, part, _new_table())
+                if table is document:
+                    document.add(tomlkit.nl())
+                _set(table, part, tomlkit.table())
             inner = table.get(part)
             if not isinstance(inner, Mapping):
                 raise ConfigError(f"{path}: {'.'.join(parts)}: there is no table {part!r}")
@@ -230,18 +232,12 @@ def _remove_pin(path: Path) -> None:
 def _put_provider(document: TOMLDocument, name: str, backend: str, options: Mapping[str, object]) -> None:
     if "providers" not in document:
         document["providers"] = tomlkit.table(is_super_table=True)
-    table = _new_table()
+    table: TomlTable = tomlkit.table()
     table["backend"] = backend
     for key, value in options.items():
         if value is not None:
             table[key] = _item(value)
     _set(document["providers"], name, table)
-
-
-def _new_table() -> TomlTable:
-    table = tomlkit.table()
-    table.trivia.indent = "\n"  # an empty line above its header
-    return table
 
 
 def _item(value: object) -> object:

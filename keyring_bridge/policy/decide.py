@@ -1,0 +1,148 @@
+"""Deciding, without looking at anything but the policy and the question.
+
+A key's policy is asked rule by rule in the order of :data:`RULES`. The first rule that objects decides; if none does,
+the signature is allowed. A rule that has to know the transaction is never reached with one that cannot be read:
+``blind-signing`` has decided by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from keyring_bridge.model import Purpose
+from keyring_bridge.policy.model import Decision
+
+if TYPE_CHECKING:
+    from cosmos_formats.signing.tx_view import MessageView, TxView
+    from keyring_bridge.policy.model import KeyPolicy, Policy, Question
+
+# Public keys travel as Any inside messages and order nothing.
+_DATA = frozenset(
+    {
+        "/cosmos.crypto.ed25519.PubKey",
+        "/cosmos.crypto.multisig.LegacyAminoPubKey",
+        "/cosmos.crypto.secp256k1.PubKey",
+        "/cosmos.crypto.secp256r1.PubKey",
+    }
+)
+
+NO_POLICY = "no-policy"
+ALLOWED = "messages"
+ALLOWED_BLIND = "unsafe-blind-signing"
+
+
+def decide(policy: Policy, question: Question) -> Decision:
+    """Return the policy's answer to ``question``."""
+    key_policy = policy.keys.get(question.key)
+    if key_policy is None:
+        return Decision("deny", NO_POLICY, f"the key {question.key!r} has no policy, so it signs nothing")
+    for name, rule in RULES:
+        objection = rule(key_policy, question)
+        if objection is not None:
+            return Decision("deny", name, objection)
+    view = _readable(question)
+    if view is None:
+        return Decision("allow", ALLOWED_BLIND, "the policy allows blind signing with this key")
+    for name, check in TRANSACTION_RULES:
+        objection = check(key_policy, view)
+        if objection is not None:
+            return Decision("deny", name, objection)
+    return Decision("allow", ALLOWED, "every message is allowed")
+
+
+def _readable(question: Question) -> TxView | None:
+    """Return what the question's document says, or None if that cannot be known."""
+    from cosmos_formats.signing.tx_view import TxView
+
+    return question.view if question.operation == "sign" and isinstance(question.view, TxView) else None
+
+
+# --- rules about the request -----------------------------------------------------------------------------------------
+
+
+def _fingerprint(policy: KeyPolicy, question: Question) -> str | None:
+    if policy.fingerprint is None or policy.fingerprint == question.fingerprint:
+        return None
+    return f"the policy of {question.key!r} is for another key of that name"
+
+
+def _purpose(policy: KeyPolicy, question: Question) -> str | None:
+    if question.purpose is Purpose.ACCOUNT:
+        return None
+    return f"this is a key for {question.purpose}, and only account keys sign transactions"
+
+
+def _caller(policy: KeyPolicy, question: Question) -> str | None:
+    if policy.callers is None or question.caller.name in policy.callers:
+        return None
+    return f"the caller {question.caller.name} may not use this key"
+
+
+def _blind_signing(policy: KeyPolicy, question: Question) -> str | None:
+    if policy.unsafe_blind_signing or _readable(question) is not None:
+        return None
+    what = "a digest" if question.operation == "digest" else "a document that cannot be read"
+    return f"this would be blind signing of {what}, which the policy does not allow"
+
+
+def _sign_mode(policy: KeyPolicy, question: Question) -> str | None:
+    if question.operation == "digest":
+        return None
+    view = _readable(question)
+    if view is not None and view.mode != question.mode:
+        return "the document is of another sign mode than the request says"
+    if question.mode in policy.sign_modes:
+        return None
+    return f"sign mode {question.mode.name} is not allowed"
+
+
+RULES: tuple[tuple[str, Callable[[KeyPolicy, Question], str | None]], ...] = (
+    ("fingerprint", _fingerprint),
+    ("purpose", _purpose),
+    ("caller", _caller),
+    ("sign-mode", _sign_mode),
+    ("blind-signing", _blind_signing),
+)
+"""Rules that every request passes: their name, and the objection or None."""
+
+
+# --- rules about the transaction -------------------------------------------------------------------------------------
+
+
+def _chain(policy: KeyPolicy, view: TxView) -> str | None:
+    if view.chain_id in policy.chains:
+        return None
+    return f"the chain {view.chain_id[:60]!r} is not allowed"
+
+
+def _messages(policy: KeyPolicy, view: TxView) -> str | None:
+    if not view.messages:
+        return "the transaction has no message"
+    for message, inside in _walk(view.messages, None):
+        if inside is not None and message.type_url in _DATA:
+            continue
+        if not policy.messages.match(message.type_url, known=message.known):
+            where = f" inside {inside.type_url[:200]}" if inside is not None else ""
+            what = "the message" if message.known else "the message of unknown type"
+            return f"{what} {message.type_url[:200]}{where} is not allowed"
+    return None
+
+
+def _walk(
+    messages: tuple[MessageView, ...], inside: MessageView | None
+) -> Iterator[tuple[MessageView, MessageView | None]]:
+    """Yield every message with the one it is directly inside of, at any depth."""
+    # Without recursion: the depth is the sender's choice.
+    rest = [(message, inside) for message in reversed(messages)]
+    while rest:
+        message, around = rest.pop()
+        yield message, around
+        rest.extend((nested, message) for nested in reversed(message.nested))
+
+
+TRANSACTION_RULES: tuple[tuple[str, Callable[[KeyPolicy, TxView], str | None]], ...] = (
+    ("chain", _chain),
+    ("message", _messages),
+)
+"""Rules that every transaction passes besides."""

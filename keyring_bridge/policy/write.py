@@ -1,0 +1,144 @@
+"""Writing policies. Comments and order of a file are kept; nothing is written that would not load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from keyring_bridge.config.files import locked, read_trusted, write_atomic
+from keyring_bridge.errors import PolicyInvalid
+from keyring_bridge.policy.load import VERSION, load_policy, parse_policy
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+    from tomlkit.items import Table
+
+_LIMIT = 4 << 20
+
+_HEADER = (
+    "What each key may sign. What is not allowed here is denied; a key that is not here signs nothing.",
+    "Every rule is described in docs/configuration.md. A change counts from the next signature on.",
+)
+
+
+def add_starter(path: Path, key: str, fingerprint: str, chain_id: str | None, messages: Sequence[str]) -> bool:
+    """Give a new key a policy for a person to look at and to change, unless one of its name exists.
+
+    Args:
+        path: The policy file; it is made (0600) if it does not exist.
+        key: Name of the key's record.
+        fingerprint: SHA-256 of its public key; a later key of the same name cannot use the policy.
+        chain_id: The chain it may sign for; None for none yet, so that it signs nothing.
+        messages: The types of messages it may sign.
+
+    Returns:
+        False if the key's name has a policy already, which is left alone.
+
+    Raises:
+        PolicyInvalid: The file cannot be read or written, or the policy would not load.
+        InsecureFile: Others can write the file.
+    """
+    with _changing(path) as document:
+        keys = document.get("keys")
+        if keys is None:
+            keys = tomlkit.table(is_super_table=True)
+            document["keys"] = keys
+        if key in keys:
+            return False
+        keys[key] = _starter(fingerprint, chain_id, messages)
+    return True
+
+
+def _starter(fingerprint: str, chain_id: str | None, messages: Sequence[str]) -> Table:
+    table = tomlkit.table()
+    bound = tomlkit.item(fingerprint)
+    bound.comment("a new key of the same name needs a policy of its own")
+    table["fingerprint"] = bound
+    chains = tomlkit.item([] if chain_id is None else [chain_id])
+    if chain_id is None:
+        chains.comment("no chain yet, so nothing is signed: add the chain's id")
+    table["chains"] = chains
+    table["sign_modes"] = ["direct"]
+    table["messages"] = tomlkit.item(list(messages)).multiline(True)
+    table.add(tomlkit.comment('Who may ask, if not everybody who reaches the bridge: callers = ["uid:1000"]'))
+    return table
+
+
+def rename_key(path: Path, old: str, new: str) -> bool:
+    """Let a key's policy follow its new name.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        PolicyInvalid: The file cannot be read or written, or the new name has a policy already.
+        InsecureFile: Others can write the file.
+    """
+    if not path.exists():
+        return False
+    with _changing(path) as document:
+        keys = document.get("keys")
+        if keys is None or old not in keys or old == new:
+            return False
+        if new in keys:
+            raise PolicyInvalid(f"{path}: the key {new!r} has a policy already", hint="remove one of the two")
+        keys[new] = keys.pop(old)
+    return True
+
+
+def remove_key(path: Path, key: str) -> bool:
+    """Remove a key's policy.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        PolicyInvalid: The file cannot be read or written.
+        InsecureFile: Others can write the file.
+    """
+    if not path.exists():
+        return False
+    with _changing(path) as document:
+        keys = document.get("keys")
+        if keys is None or key not in keys:
+            return False
+        del keys[key]
+    return True
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[TOMLDocument]:
+    """Yield the file's document under its lock, and write it back if it was changed and would load."""
+    path = Path(os.path.realpath(path))
+    try:
+        with locked(path):
+            document, before = _read(path)
+            yield document
+            text = tomlkit.dumps(document)
+            if text != before:
+                parse_policy(text.encode(), path)
+                write_atomic(path, text.encode())
+    except OSError as error:
+        raise PolicyInvalid(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _read(path: Path) -> tuple[TOMLDocument, str]:
+    try:
+        text = read_trusted(path, what="policy", limit=_LIMIT).decode("utf-8")
+        return tomlkit.parse(text), text
+    except FileNotFoundError:
+        document = tomlkit.document()
+        for line in _HEADER:
+            document.add(tomlkit.comment(line))
+        document["version"] = VERSION
+        return document, ""
+    except (TOMLKitError, UnicodeDecodeError, RecursionError):
+        # The reader's message has the line.
+        load_policy(path)
+        raise PolicyInvalid(f"{path}: cannot be read as TOML") from None
