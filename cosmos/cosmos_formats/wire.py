@@ -17,6 +17,7 @@ from cosmos_formats.errors import FormatError
 
 _WIRE_VARINT = 0
 _WIRE_LEN = 2
+_FIXED = {1: 8, 5: 4}
 
 
 class InvalidProtobuf(FormatError):
@@ -158,6 +159,26 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
         if shift > 63:
             break
     raise InvalidProtobuf("varint is cut off or too long")
+
+
+def skip_value(data: bytes, at: int, wire_type: int) -> int:
+    """Return the offset behind a value of any wire type but groups.
+
+    Raises:
+        InvalidProtobuf: Cut off, or a group.
+    """
+    if wire_type == _WIRE_VARINT:
+        return read_varint(data, at)[1]
+    if wire_type == _WIRE_LEN:
+        size, at = read_varint(data, at)
+        end = at + size
+    elif wire_type in _FIXED:
+        end = at + _FIXED[wire_type]
+    else:
+        raise InvalidProtobuf(f"wire type {wire_type}")
+    if end > len(data):
+        raise InvalidProtobuf("a field is cut off")
+    return end
 
 
 def varint(value: int) -> bytes:

@@ -1,0 +1,219 @@
+"""Message types, found by type URL in descriptor sets, without generated code.
+
+Descriptors live in a *private* pool: generated ``cosmos.*`` modules of other packages (cosmpy has some) register in the
+default pool, and two versions of one file there would clash. Files are parsed only when a message needs them; a
+transaction's own take under a millisecond, all of them some twenty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os.path
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+from cosmos_formats.errors import FormatError
+
+# Classes made at run time have no static types, and the stubs of protobuf name other ones in each of its series.
+Descriptor: TypeAlias = Any
+FieldDescriptor: TypeAlias = Any
+Message: TypeAlias = Any
+MessageClass: TypeAlias = Any
+
+
+class InvalidSchema(FormatError):
+    """A descriptor set that cannot be used."""
+
+    code = "invalid_schema"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Where one FileDescriptorProto is in the set, and the numbers of the files it imports."""
+
+    start: int
+    size: int
+    needs: tuple[int, ...]
+
+
+class Schema:
+    """A set of message types.
+
+    Args:
+        data: A serialised ``google.protobuf.FileDescriptorSet``.
+        files: Its files, imports before those that import them.
+        owners: For the full name of each top-level message the number of its file.
+    """
+
+    def __init__(self, data: bytes, files: Sequence[_File], owners: dict[str, int]) -> None:
+        self._data = data
+        self._files = files
+        self._owners = owners
+        self._loaded: set[int] = set()
+        self._classes: dict[str, MessageClass] = {}
+        self._lock = threading.Lock()
+        from google.protobuf.descriptor_pool import DescriptorPool
+
+        self._pool = DescriptorPool()
+
+    @classmethod
+    def from_descriptor_set(cls, data: bytes) -> Schema:
+        """Read a descriptor set that came without an index.
+
+        Args:
+            data: A serialised ``google.protobuf.FileDescriptorSet`` that is complete: every file that is imported is in
+                it.
+
+        Raises:
+            InvalidSchema: It does not parse, is not complete, or names a file or message twice.
+        """
+        from google.protobuf.descriptor_pb2 import FileDescriptorSet
+        from google.protobuf.message import DecodeError
+
+        try:
+            unordered = {file.name: file for file in FileDescriptorSet.FromString(data).file}
+        except DecodeError:
+            raise InvalidSchema("not a FileDescriptorSet") from None
+        packed = bytearray()
+        files: list[_File] = []
+        owners: dict[str, int] = {}
+        numbers: dict[str, int] = {}
+        for name in _imports_first({name: list(file.dependency) for name, file in unordered.items()}):
+            file = unordered[name]
+            content = file.SerializeToString(deterministic=True)
+            numbers[name] = len(files)
+            for message in file.message_type:
+                if owners.setdefault(_join(file.package, message.name), len(files)) != len(files):
+                    raise InvalidSchema(f"{_join(file.package, message.name)} is declared twice")
+            files.append(_File(len(packed), len(content), tuple(numbers[needed] for needed in file.dependency)))
+            packed += content
+        return cls(bytes(packed), files, owners)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Full names of all top-level messages, sorted."""
+        return tuple(sorted(self._owners))
+
+    def find(self, type_url: str) -> MessageClass:
+        """Return the class of the message that a type URL names, None if this schema does not have it.
+
+        Args:
+            type_url: A slash and the full name, as the SDK writes it. URLs with a host are not its messages.
+
+        Raises:
+            InvalidSchema: The descriptors of the message contradict each other.
+        """
+        try:
+            return self._classes[type_url]
+        except KeyError:
+            return self._load(type_url)
+
+    def message(self, full_name: str) -> MessageClass:
+        """Return the class of a message that must be there.
+
+        Raises:
+            InvalidSchema: The schema does not have it.
+        """
+        found = self.find(f"/{full_name}")
+        if found is None:
+            raise InvalidSchema(f"the descriptor set has no {full_name}")
+        return found
+
+    def _load(self, type_url: str) -> MessageClass:
+        if not type_url.startswith("/"):
+            return None
+        full_name = type_url[1:]
+        owner = self._owner(full_name)
+        if owner is None:
+            return None
+        with self._lock:
+            self._load_file(owner)
+            found = self._class(full_name)
+            self._classes[type_url] = found
+        return found
+
+    def _owner(self, full_name: str) -> int | None:
+        """Return the number of the file of a message; a nested one is in the file of the message around it."""
+        name = full_name
+        while name:
+            if name in self._owners:
+                return self._owners[name]
+            name = name.rpartition(".")[0]
+        return None
+
+    def _load_file(self, number: int) -> None:
+        if number in self._loaded:
+            return
+        file = self._files[number]
+        for needed in file.needs:
+            self._load_file(needed)
+        try:
+            self._pool.AddSerializedFile(self._data[file.start : file.start + file.size])
+        except (TypeError, ValueError) as error:
+            raise InvalidSchema(f"the descriptor set contradicts itself: {error}") from None
+        self._loaded.add(number)
+
+    def _class(self, full_name: str) -> MessageClass:
+        from google.protobuf.message_factory import GetMessageClass
+
+        try:
+            descriptor = self._pool.FindMessageTypeByName(full_name)
+        except KeyError:
+            return None
+        return GetMessageClass(descriptor)
+
+
+@cache
+def default_schema() -> Schema:
+    """Return the shipped schema: Cosmos SDK v0.53.4, IBC v10 and wasm (see ``data/ORIGIN.md``)."""
+    index = json.loads(_resource("sdk.index.json"))
+    files = []
+    owners = {}
+    for number, (_, start, size, needs, package, names) in enumerate(index["files"]):
+        files.append(_File(start, size, tuple(needs)))
+        for name in names.split():
+            owners[_join(package, name)] = number
+    return Schema(_resource("sdk.binpb"), files, owners)
+
+
+def default_schema_digest() -> str:
+    """Return the SHA-256 of the shipped descriptor set, 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(_resource("sdk.binpb")).hexdigest()
+
+
+def _resource(name: str) -> bytes:
+    # Not importlib.resources or pkgutil: importing them takes longer than reading the file.
+    with open(os.path.join(os.path.dirname(__file__), "data", name), "rb") as file:
+        return file.read()
+
+
+def _join(package: str, name: str) -> str:
+    return f"{package}.{name}" if package else name
+
+
+def _imports_first(imports: dict[str, list[str]]) -> list[str]:
+    """Return the files in an order in which each stands behind all it imports."""
+    order: list[str] = []
+    state: dict[str, bool] = {}
+    for root in imports:
+        stack = [root]
+        while stack:
+            name = stack[-1]
+            if name not in imports:
+                raise InvalidSchema(f"the descriptor set lacks {name!r}, which it imports")
+            if name not in state:
+                state[name] = False
+                missing = [needed for needed in imports[name] if not state.get(needed, False)]
+                if any(needed in state for needed in missing):
+                    raise InvalidSchema(f"the imports of {name!r} go in a circle")
+                stack += missing
+                continue
+            stack.pop()
+            if not state[name]:
+                state[name] = True
+                order.append(name)
+    return order

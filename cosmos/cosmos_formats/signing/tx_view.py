@@ -1,0 +1,194 @@
+"""What sign bytes say: the one structure that policy, prompts and the audit log look at.
+
+:func:`view` picks the parser by the *declared* sign mode; bytes are never guessed at. What cannot be read in that mode
+is an error, and a mode without a parser gives :class:`Opaque`: something that only a policy for blind signing allows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cosmos_formats.multisig import TYPE_URL as MULTISIG_URL
+from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
+from cosmos_formats.pubkeys import TYPE_URLS, PublicKey
+from cosmos_formats.signing import SignMode
+
+if TYPE_CHECKING:
+    from cosmos_formats.schema import Schema
+    from cosmos_formats.signing.messages import MessageView
+
+_KEY_URLS: Final = frozenset((*TYPE_URLS.values(), MULTISIG_URL))
+_SUMMARY_ITEMS: Final = 20
+_SUMMARY_TEXT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """An amount of one denomination."""
+
+    denom: str
+    amount: int
+
+    def __str__(self) -> str:
+        return f"{self.amount}{self.denom}"
+
+
+@dataclass(frozen=True, slots=True)
+class SignerView:
+    """One signer that the transaction names.
+
+    Attributes:
+        public_key: None if it is left out (the chain knows it already) or of a type that only its chain knows.
+        key_type_url: Type URL of the public key, empty if it is left out.
+        mode: The mode it signs in; None for a multisig key, whose members have their own.
+        sequence: Its sequence number.
+    """
+
+    public_key: AnyPublicKey | None
+    key_type_url: str
+    mode: SignMode | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class TxView:
+    """A transaction that was read completely.
+
+    Attributes:
+        mode: The mode the bytes were read in.
+        chain_id: Never empty.
+        account_number: Of the account that these bytes are signed for.
+        memo: As it is; may hold control characters.
+        timeout_height: Last block that may include the transaction, 0 for none.
+        timeout_timestamp: Last moment, RFC 3339, or None.
+        unordered: No sequence protects it against replay, only the timeout.
+        fee: What is paid.
+        gas_limit: Most gas it may use.
+        payer: Address that pays the fee, empty for the first signer.
+        granter: Address whose fee grant pays, or empty.
+        tip: Coins of the deprecated tip.
+        tipper: Who pays it.
+        signers: As they sign, the first one paying the fee unless ``payer`` is set.
+        messages: At least one.
+        extensions: Extension options, critical ones first.
+        unknown_non_critical: Whether there are unknown fields that a chain may ignore (ADR-020).
+    """
+
+    mode: SignMode
+    chain_id: str
+    account_number: int
+    memo: str
+    timeout_height: int
+    timeout_timestamp: str | None
+    unordered: bool
+    fee: tuple[Coin, ...]
+    gas_limit: int
+    payer: str
+    granter: str
+    tip: tuple[Coin, ...]
+    tipper: str
+    signers: tuple[SignerView, ...]
+    messages: tuple[MessageView, ...]
+    extensions: tuple[MessageView, ...]
+    unknown_non_critical: bool
+
+    def walk(self) -> Iterator[MessageView]:
+        """Yield all messages and extension options with everything nested in them, except public keys."""
+        for top in (*self.messages, *self.extensions):
+            for message in top.walk():
+                if message.type_url not in _KEY_URLS:
+                    yield message
+
+    @property
+    def message_types(self) -> tuple[str, ...]:
+        """Type URLs of :meth:`walk`, in its order."""
+        return tuple([message.type_url for message in self.walk()])
+
+    def has_signer(self, public_key: PublicKey) -> bool:
+        """Tell whether the transaction names a key as a signer in this mode, or as a member of a multisig signer."""
+        for signer in self.signers:
+            if isinstance(signer.public_key, MultisigPublicKey):
+                if public_key in _members(signer.public_key):
+                    return True
+            elif signer.public_key == public_key and signer.mode is self.mode:
+                return True
+        return False
+
+    def summary(self) -> dict[str, object]:
+        """Return the few facts that an audit entry keeps; long lists and texts are cut."""
+        types = self.message_types
+        summary: dict[str, object] = {
+            "mode": self.mode.name,
+            "chain_id": self.chain_id[:_SUMMARY_TEXT],
+            "account_number": str(self.account_number),
+            "sequences": [str(signer.sequence) for signer in self.signers[:_SUMMARY_ITEMS]],
+            "messages": [name[:_SUMMARY_TEXT] for name in types[:_SUMMARY_ITEMS]],
+            "fee": [str(coin)[:_SUMMARY_TEXT] for coin in self.fee[:_SUMMARY_ITEMS]],
+            "gas_limit": str(self.gas_limit),
+        }
+        if len(types) > _SUMMARY_ITEMS:
+            summary["message_count"] = len(types)
+        for name in ("memo", "payer", "granter"):
+            text = getattr(self, name)
+            if text:
+                summary[name] = text[:_SUMMARY_TEXT]
+        if self.unordered:
+            summary["unordered"] = True
+        return summary
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Bytes that nobody here can read. Signing them is blind signing.
+
+    Attributes:
+        reason: Why, in a few words.
+        sha256: Of the bytes, 64 lower-case hexadecimal digits.
+        size: Number of bytes.
+    """
+
+    reason: str
+    sha256: str
+    size: int
+
+    @classmethod
+    def of(cls, payload: bytes, reason: str) -> Opaque:
+        """Describe a payload."""
+        return cls(reason, hashlib.sha256(payload).hexdigest(), len(payload))
+
+    def summary(self) -> dict[str, object]:
+        """Return the few facts that an audit entry keeps."""
+        return {"opaque": self.reason, "sha256": self.sha256, "size": self.size}
+
+
+def view(mode: SignMode, sign_bytes: bytes, schema: Schema | None = None) -> TxView | Opaque:
+    """Return what sign bytes say.
+
+    Args:
+        mode: The declared sign mode.
+        sign_bytes: The bytes to be signed, unhashed.
+        schema: The message types that are known; the shipped ones if None.
+
+    Raises:
+        InvalidSignDoc: They are not a complete, unambiguous document of that mode.
+    """
+    if mode is not SignMode.DIRECT:
+        return Opaque.of(sign_bytes, f"sign mode {mode.name} is not readable in this release")
+    from cosmos_formats.signing.direct import view_direct
+
+    if schema is None:
+        from cosmos_formats.schema import default_schema
+
+        schema = default_schema()
+    return view_direct(sign_bytes, schema)
+
+
+def _members(key: MultisigPublicKey) -> Iterator[PublicKey]:
+    for member in key.keys:
+        if isinstance(member, MultisigPublicKey):
+            yield from _members(member)
+        else:
+            yield member
