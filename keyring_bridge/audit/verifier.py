@@ -214,7 +214,8 @@ class _Check:
             self._anchored = True
         if entry.of is not None:
             intent = self._open.pop(entry.of, None)
-            if intent is None or intent.id != entry.id:
+            # After a break the intent may be among what is missing, which has been told already.
+            if (intent is None or intent.id != entry.id) and self._problem_count == 0:
                 self._report("stray-outcome", f"entry {entry.seq} is an outcome of entry {entry.of}, which awaits none")
         elif entry.kind.endswith(INTENT_SUFFIX):
             self._open[entry.seq] = entry

@@ -50,7 +50,7 @@ class SqliteStore:
             self._records.close()
             raise
         self._nonces = NonceMemory(self._counters)
-        self._cache: dict[str, StoredRecord] = {}
+        self._cache: dict[str, tuple[tuple[Any, ...], StoredRecord]] = {}
         self._cache_version = -1
 
     def add(self, record: StoredRecord) -> None:
@@ -70,13 +70,11 @@ class SqliteStore:
             return None
         with self._records.reading() as connection:
             self._check_cache(connection)
-            record = self._cache.get(name)
-            if record is None:
-                row = connection.execute(f"{_SELECT} WHERE name = ?", (name,)).fetchone()
-                if row is None:
-                    return None
-                record = self._cache[name] = self._from_row(row)
-            return record
+            cached = self._cache.get(name)
+            if cached is not None:
+                return cached[1]
+            row = connection.execute(f"{_SELECT} WHERE name = ?", (name,)).fetchone()
+            return None if row is None else self._cached(row)
 
     def by_address(self, address: bytes) -> StoredRecord | None:
         """See :class:`~keyring_bridge.store.base.Store`."""
@@ -88,12 +86,8 @@ class SqliteStore:
         """See :class:`~keyring_bridge.store.base.Store`."""
         with self._records.reading() as connection:
             self._check_cache(connection)
-            cache = self._cache
             rows = connection.execute(f"{_SELECT} ORDER BY name || ?", (ITEM_SUFFIX,)).fetchall()
-            for row in rows:
-                if row[0] not in cache:
-                    cache[row[0]] = self._from_row(row)
-            return [cache[row[0]] for row in rows]
+            return [self._cached(row) for row in rows]
 
     def delete(self, name: str) -> None:
         """See :class:`~keyring_bridge.store.base.Store`."""
@@ -149,8 +143,7 @@ class SqliteStore:
     def _check_cache(self, connection: Connection) -> None:
         """Empty the cache if another process or connection changed a record since it was filled.
 
-        SQLite's ``data_version`` does not count this connection's own changes: those call :meth:`_forget`. It is read
-        before the rows are, so a row can only be newer than it says.
+        SQLite's ``data_version`` does not count this connection's own changes: those call :meth:`_forget`.
         """
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version != self._cache_version:
@@ -159,6 +152,15 @@ class SqliteStore:
 
     def _forget(self) -> None:
         self._cache_version = -1
+
+    def _cached(self, row: tuple[Any, ...]) -> StoredRecord:
+        """Return the record of a row, decoded only if the row is not the one that was decoded before."""
+        cached = self._cache.get(row[0])
+        if cached is not None and cached[0] == row:
+            return cached[1]
+        record = self._from_row(row)
+        self._cache[row[0]] = (row, record)
+        return record
 
     def _from_row(self, row: tuple[Any, ...]) -> StoredRecord:
         from cosmos_formats.record import Record
