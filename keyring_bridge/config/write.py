@@ -132,8 +132,6 @@ def set_value(path: Path, key: str | Sequence[str], value: object) -> Config:
         table: Mapping[str, object] = document
         for part in parts[:-1]:
             if part not in table and value is not None:
-                if table is document:
-                    document.add(tomlkit.nl())
                 _set(table, part, tomlkit.table())
             inner = table.get(part)
             if not isinstance(inner, Mapping):

@@ -119,7 +119,8 @@ def _chain(policy: KeyPolicy, view: TxView) -> str | None:
 def _messages(policy: KeyPolicy, view: TxView) -> str | None:
     if not view.messages:
         return "the transaction has no message"
-    for message, inside in _walk(view.messages, None):
+    # An extension option changes what the transaction does, so it has to be named like a message.
+    for message, inside in _walk((*view.messages, *view.extensions)):
         if inside is not None and message.type_url in _DATA:
             continue
         if not policy.messages.match(message.type_url, known=message.known):
@@ -129,12 +130,9 @@ def _messages(policy: KeyPolicy, view: TxView) -> str | None:
     return None
 
 
-def _walk(
-    messages: tuple[MessageView, ...], inside: MessageView | None
-) -> Iterator[tuple[MessageView, MessageView | None]]:
-    """Yield every message with the one it is directly inside of, at any depth."""
-    # Without recursion: the depth is the sender's choice.
-    rest = [(message, inside) for message in reversed(messages)]
+def _walk(messages: tuple[MessageView, ...]) -> Iterator[tuple[MessageView, MessageView | None]]:
+    """Yield every message, at any depth, with the one it is directly inside of."""
+    rest: list[tuple[MessageView, MessageView | None]] = [(message, None) for message in reversed(messages)]
     while rest:
         message, around = rest.pop()
         yield message, around
