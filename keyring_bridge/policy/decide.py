@@ -14,7 +14,8 @@ from keyring_bridge.model import Purpose
 from keyring_bridge.policy.model import Decision
 
 if TYPE_CHECKING:
-    from cosmos_formats.signing.tx_view import MessageView, TxView
+    from cosmos_formats.signing.messages import MessageView
+    from cosmos_formats.signing.tx_view import TxView
     from keyring_bridge.policy.model import KeyPolicy, Policy, Question
 
 # Public keys travel as Any inside messages and order nothing.
