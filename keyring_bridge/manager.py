@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from keyring_bridge.errors import BridgeError, ConfigError
-from keyring_bridge.providers import open_provider
 from keyring_bridge.providers.base import ProviderContext
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ class ProviderManager:
         return provider
 
     def _open(self, name: str) -> ProviderBase:
+        from keyring_bridge.providers import open_provider
+
         settings = self._config.providers.get(name)
         if settings is None:
             known = ", ".join(self.names) or "none"

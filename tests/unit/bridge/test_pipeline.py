@@ -1,0 +1,376 @@
+"""The signing pipeline's rules, with a provider that signs for real and whose answers a test can bend."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import coincurve
+import pytest
+from ecdsa import SECP256k1
+
+from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.signature import is_low_s
+from cosmos_formats.signing import SignMode
+from cosmos_formats.verify import verify, verify_digest
+from keyring_bridge import audit as audit_log
+from keyring_bridge.bridge import CHALLENGE_PREFIX, Bridge
+from keyring_bridge.config import Config, load
+from keyring_bridge.errors import (
+    AuditFailed,
+    BridgeError,
+    CannotSign,
+    DeadlineExceeded,
+    InvalidRequest,
+    InvalidSignDoc,
+    KeyNotFound,
+    NonceReuse,
+    NoPolicy,
+    PolicyDenied,
+    PolicyInvalid,
+    ProviderError,
+    SignatureRejected,
+)
+from keyring_bridge.keyring import Keyring
+from keyring_bridge.login_guard import LoginGuard
+from keyring_bridge.manager import ProviderManager
+from keyring_bridge.model import Caller, Purpose, SignRequest
+from keyring_bridge.providers.base import ProviderBase, ProviderContext
+from tests.unit.bridge.memory_provider import MemoryProvider
+from tests.unit.bridge.sign_docs import send_doc
+
+CALLER = Caller("uid:1000", (("pid", "77"),))
+CHAIN = "bridge-test-1"
+
+
+class OneProvider(ProviderManager):
+    """A manager that has the test's provider under every name."""
+
+    def __init__(self, config: Config, guard: LoginGuard, provider: MemoryProvider) -> None:
+        super().__init__(config, guard, None)
+        self.provider = provider
+
+    def _open(self, name: str) -> ProviderBase:
+        return self.provider
+
+
+class Setup:
+    """A bridge over a memory provider, and what tests look at."""
+
+    def __init__(self, directory: Path) -> None:
+        config_file = directory / "config.toml"
+        config_file.write_text(
+            'version = 1\nstate_dir = "state"\ndefault_provider = "memory"\n'
+            '[providers.memory]\nbackend = "software"\npath = "unused"\n'
+        )
+        config_file.chmod(0o600)
+        self.config = load(config_file)
+        guard = LoginGuard(self.config.state_dir / "logins")
+        self.provider = MemoryProvider(ProviderContext("memory", self.config.state_dir, guard))
+        opened = Bridge.open(self.config)
+        opened.providers.close()
+        self.bridge = Bridge(self.config, opened.store, opened.audit, OneProvider(self.config, guard, self.provider))
+        self.keyring = Keyring(self.bridge, CALLER)
+
+    def allow(self, key: str, text: str = "") -> None:
+        rules = text or f'chains = ["{CHAIN}"]\nsign_modes = ["direct"]\nmessages = ["/cosmos.bank.v1beta1.MsgSend"]\n'
+        self.config.policy_path.write_text(f'version = 1\n[keys."{key}"]\n{rules}')
+        self.config.policy_path.chmod(0o600)
+
+    def entries(self) -> list[dict[str, object]]:
+        self.bridge.audit.close()
+        return [json.loads(line) for line in self.config.audit_path.read_text().splitlines()]
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Iterator[Setup]:
+    made = Setup(tmp_path)
+    yield made
+    made.bridge.close()
+
+
+def make_key(setup: Setup, name: str = "ops", key_type: KeyType = KeyType.SECP256K1, **more: Purpose) -> PublicKey:
+    public_key = setup.keyring.generate(name, key_type, **more).record.public_key
+    assert isinstance(public_key, PublicKey)
+    return public_key
+
+
+def request(payload: bytes, key: str = "ops", **changes: object) -> SignRequest:
+    return replace(SignRequest(key, payload, SignMode.DIRECT), **changes)
+
+
+@pytest.mark.parametrize("key_type", [KeyType.SECP256K1, KeyType.ED25519])
+def test_signs_verifies_and_audits(setup: Setup, key_type: KeyType) -> None:
+    public_key = make_key(setup, key_type=key_type)
+    setup.allow("ops")
+    doc = send_doc(public_key, CHAIN)
+    result = setup.bridge.sign(request(doc, request_id="r-1"), CALLER)
+    assert verify(public_key, doc, result.signature)
+    assert result.public_key == public_key
+    entries = setup.entries()
+    intent, outcome = (entry for entry in entries if entry["id"] == result.correlation_id)
+    assert (intent["kind"], outcome["kind"]) == ("sign.intent", "sign.outcome")
+    assert outcome["of"] == intent["seq"]
+    assert outcome["result"] == "signed"
+    assert intent["sha256"] == sha256(doc).hexdigest()
+    assert intent["caller"] == "uid:1000"
+    assert intent["request"] == "r-1"
+    assert intent["view"]["chain_id"] == CHAIN
+    assert intent["policy"] == setup.bridge.policy.digest
+    assert audit_log.verify(setup.config.audit_path).ok
+
+
+def test_generate_proves_the_key_and_a_failed_proof_leaves_nothing(setup: Setup) -> None:
+    make_key(setup, "good")
+    setup.provider.bend = lambda signature: bytes(64)
+    with pytest.raises(SignatureRejected):
+        setup.keyring.generate("bad")
+    assert [record.name for record in setup.keyring.list()] == ["good"]
+    assert setup.provider.deleted == ["memory:1"]
+
+
+def test_unknown_key(setup: Setup) -> None:
+    with pytest.raises(KeyNotFound, match=r"^nobody\.info: key not found$") as caught:
+        setup.bridge.sign(request(b"x", "nobody"), CALLER)
+    refused = setup.entries()[-1]
+    assert refused["kind"] == "sign.refused"
+    assert refused["id"] == caught.value.correlation_id
+
+
+def test_without_a_policy_nothing_is_signed(setup: Setup) -> None:
+    public_key = make_key(setup)
+    asked = setup.provider.calls
+    with pytest.raises(NoPolicy):
+        setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
+    assert setup.provider.calls == asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"payload": b""}, InvalidSignDoc),
+        ({"payload": b"\x00"}, InvalidSignDoc),
+        ({"mode": SignMode.UNSPECIFIED}, PolicyDenied),
+        ({"mode": SignMode.LEGACY_AMINO_JSON}, PolicyDenied),
+        ({"mode": SignMode.TEXTUAL}, PolicyDenied),
+        ({"digest": True}, InvalidRequest),
+        ({"digest": True, "payload": bytes(32), "mode": SignMode.UNSPECIFIED}, PolicyDenied),
+    ],
+)
+def test_what_the_policy_does_not_name_never_reaches_the_device(
+    setup: Setup, changes: dict[str, object], error: type[BridgeError]
+) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    asked = setup.provider.calls
+    with pytest.raises(error):
+        setup.bridge.sign(request(**{"payload": send_doc(public_key, CHAIN), **changes}), CALLER)  # type: ignore[arg-type]  # the table's values are typed as object
+    assert setup.provider.calls == asked
+    assert setup.entries()[-1]["kind"] == "sign.refused"
+
+
+def test_a_transaction_of_another_signer_is_refused(setup: Setup) -> None:
+    make_key(setup)
+    setup.allow("ops")
+    other = PublicKey(KeyType.SECP256K1, coincurve.PrivateKey().public_key.format())
+    with pytest.raises(InvalidSignDoc, match="not among the signers"):
+        setup.bridge.sign(request(send_doc(other, CHAIN)), CALLER)
+
+
+def test_another_chain_is_refused(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    with pytest.raises(PolicyDenied, match="other-1"):
+        setup.bridge.sign(request(send_doc(public_key, "other-1")), CALLER)
+
+
+def test_a_policy_change_counts_at_once_and_a_broken_policy_stops_signing(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    doc = send_doc(public_key, CHAIN)
+    setup.bridge.sign(request(doc), CALLER)
+    setup.config.policy_path.write_text("version = 1\n[keys.ops\n")
+    for _ in range(2):
+        with pytest.raises(PolicyInvalid):
+            setup.bridge.sign(request(doc), CALLER)
+    setup.config.policy_path.unlink()
+    with pytest.raises(NoPolicy):
+        setup.bridge.sign(request(doc), CALLER)
+
+
+def high_s(signature: bytes) -> bytes:
+    s = int.from_bytes(signature[32:], "big")
+    return signature[:32] + (SECP256k1.order - s).to_bytes(32, "big")
+
+
+def test_high_s_is_normalised(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    setup.provider.bend = high_s
+    doc = send_doc(public_key, CHAIN)
+    signature = setup.bridge.sign(request(doc), CALLER).signature
+    assert is_low_s(signature, KeyType.SECP256K1)
+    assert verify(public_key, doc, signature)
+
+
+FOREIGN = coincurve.PrivateKey()
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [
+        lambda signature: signature[:32],
+        lambda signature: signature + b"\x00",
+        lambda signature: b"",
+        lambda signature: bytes(64),
+        lambda signature: b"\xff" * 64,
+        lambda signature: signature[:32] + bytes(32),
+        lambda signature: signature[32:] + signature[:32],
+        lambda signature: FOREIGN.sign_recoverable(b"x" * 32, hasher=None)[:64],
+    ],
+)
+def test_what_is_not_a_signature_of_the_key_never_leaves(setup: Setup, bend: Callable[[bytes], bytes]) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    setup.provider.bend = bend
+    with pytest.raises(SignatureRejected):
+        setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
+    setup.provider.bend = lambda signature: signature
+    assert setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
+    results = [entry["result"] for entry in setup.entries() if entry["kind"] == "sign.outcome"]
+    assert results == ["rejected", "signed"]
+
+
+def test_a_repeated_nonce_over_another_digest_is_never_released(setup: Setup) -> None:
+    """The provider signs both documents with one nonce; either signature alone verifies."""
+    public_key = make_key(setup)
+    setup.allow("ops")
+    info, secret = setup.provider.keys["memory:0"]
+    nonce, order, d = 0x1234567890ABCDEF, SECP256k1.order, int.from_bytes(secret, "big")
+    r = (SECP256k1.generator * nonce).x() % order
+
+    def sign_with_the_nonce(document: bytes) -> Callable[[bytes], bytes]:
+        z = int.from_bytes(sha256(document).digest(), "big")
+        s = pow(nonce, -1, order) * (z + r * d) % order
+        return lambda _: r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    first, second = send_doc(public_key, CHAIN), send_doc(public_key, CHAIN, memo="another")
+    setup.provider.bend = sign_with_the_nonce(first)
+    assert setup.bridge.sign(request(first), CALLER)
+    assert setup.bridge.sign(request(first), CALLER), "the same signature over the same digest tells nothing new"
+    setup.provider.bend = sign_with_the_nonce(second)
+    with pytest.raises(NonceReuse):
+        setup.bridge.sign(request(second), CALLER)
+    assert setup.entries()[-1]["code"] == "nonce_reuse"
+    assert info.fingerprint == public_key.fingerprint
+
+
+def test_failures_of_the_device_are_audited_and_the_next_request_works(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    doc = send_doc(public_key, CHAIN)
+
+    def broken(_: bytes) -> bytes:
+        raise RuntimeError("CKR_DEVICE_ERROR in slot 7")
+
+    setup.provider.bend = broken
+    with pytest.raises(ProviderError) as caught:
+        setup.bridge.sign(request(doc), CALLER)
+    assert "slot 7" not in str(caught.value), "the device's own words stay inside"
+    setup.provider.bend = lambda signature: signature
+    setup.bridge.sign(request(doc), CALLER)
+    outcomes = [entry for entry in setup.entries() if entry["kind"] == "sign.outcome"]
+    assert [entry["result"] for entry in outcomes] == ["failed", "signed"]
+    assert "slot 7" in outcomes[0]["detail"]
+
+
+def test_a_deadline_that_passed_before_never_reaches_the_device(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    asked = setup.provider.calls
+    with pytest.raises(DeadlineExceeded):
+        setup.bridge.sign(request(send_doc(public_key, CHAIN), deadline=time.monotonic() - 1), CALLER)
+    assert setup.provider.calls == asked
+
+
+def test_a_device_that_answers_late_leaves_an_unknown_outcome_in_time(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    setup.provider.delay = 0.6
+    seen: list[str] = []
+
+    def look() -> None:
+        time.sleep(0.35)
+        seen.append(setup.config.audit_path.read_text())
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    with pytest.raises(DeadlineExceeded, match="discarded"):
+        setup.bridge.sign(request(send_doc(public_key, CHAIN), deadline=time.monotonic() + 0.1), CALLER)
+    looker.join()
+    assert '"result":"unknown"' in seen[0], "the outcome is written while the device still hangs"
+    outcomes = [entry for entry in setup.entries() if entry["kind"] == "sign.outcome"]
+    assert [entry["result"] for entry in outcomes] == ["unknown"]
+
+
+def test_nothing_is_signed_when_the_audit_log_cannot_be_written(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    asked = setup.provider.calls
+    setup.bridge.audit.close()
+    with pytest.raises(AuditFailed):
+        setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
+    assert setup.provider.calls == asked
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CONSENSUS, Purpose.AUDIT, Purpose.ENCRYPTION])
+def test_only_account_keys_sign_transactions(setup: Setup, purpose: Purpose) -> None:
+    public_key = make_key(setup, key_type=KeyType.ED25519, purpose=purpose)
+    setup.allow("ops")
+    asked = setup.provider.calls
+    with pytest.raises(CannotSign, match=str(purpose)):
+        setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
+    assert setup.provider.calls == asked
+
+
+def test_blind_signing_when_the_policy_names_it(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops", f'chains = ["{CHAIN}"]\nsign_modes = ["direct"]\nmessages = []\nunsafe_blind_signing = true\n')
+    digest = sha256(b"anything").digest()
+    result = setup.keyring.sign_digest("ops", digest)
+    assert verify_digest(public_key, digest, result.signature)
+    with pytest.raises(InvalidRequest, match="31 bytes"):
+        setup.keyring.sign_digest("ops", digest[:31])
+
+
+def test_threads_sign_at_the_same_time(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    docs = [send_doc(public_key, CHAIN, memo=str(number)) for number in range(40)]
+    signatures: dict[int, bytes] = {}
+
+    def work(part: int) -> None:
+        for number in range(part, 40, 4):
+            signatures[number] = setup.bridge.sign(request(docs[number]), CALLER).signature
+
+    threads = [threading.Thread(target=work, args=(part,)) for part in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(verify(public_key, docs[number], signatures[number]) for number in range(40))
+    assert audit_log.verify(setup.config.audit_path).ok
+
+
+def test_the_challenge_is_no_sign_document() -> None:
+    """Its first byte is a field tag of a wire type that does not exist, no ``{``, and no CBOR map."""
+    assert CHALLENGE_PREFIX[0] & 7 == 7
+    assert CHALLENGE_PREFIX[0] not in (0x7B, 0xA1)
+    length = (CHALLENGE_PREFIX[0] & 0x7F) | CHALLENGE_PREFIX[1] << 7
+    assert length > len(CHALLENGE_PREFIX) + 32
+    assert CHALLENGE_PREFIX[2] != 0x08
