@@ -1,8 +1,9 @@
 """Deciding, without looking at anything but the policy and the question.
 
-A key's policy is asked rule by rule in the order of :data:`RULES`. The first rule that objects decides; if none does,
-the signature is allowed. A rule that has to know the transaction is never reached with one that cannot be read:
-``blind-signing`` has decided by then.
+A key's policy is asked rule by rule in the order of :data:`RULES` and :data:`TRANSACTION_RULES`. The first rule that
+objects decides; if none does, the signature is allowed. A rule is named after the key of the policy file that it reads,
+if there is one. Rules about the transaction never meet one that cannot be read: ``unsafe_blind_signing`` has decided by
+then.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _DATA = frozenset(
 
 NO_POLICY = "no-policy"
 ALLOWED = "messages"
-ALLOWED_BLIND = "unsafe-blind-signing"
+ALLOWED_BLIND = "unsafe_blind_signing"
 
 
 def decide(policy: Policy, question: Question) -> Decision:
@@ -74,7 +75,7 @@ def _purpose(policy: KeyPolicy, question: Question) -> str | None:
     return f"this is a key for {question.purpose}, and only account keys sign transactions"
 
 
-def _caller(policy: KeyPolicy, question: Question) -> str | None:
+def _callers(policy: KeyPolicy, question: Question) -> str | None:
     if policy.callers is None or question.caller.name in policy.callers:
         return None
     return f"the caller {question.caller.name} may not use this key"
@@ -87,7 +88,7 @@ def _blind_signing(policy: KeyPolicy, question: Question) -> str | None:
     return f"this would be blind signing of {what}, which the policy does not allow"
 
 
-def _sign_mode(policy: KeyPolicy, question: Question) -> str | None:
+def _sign_modes(policy: KeyPolicy, question: Question) -> str | None:
     if question.operation == "digest":
         return None
     view = _readable(question)
@@ -101,9 +102,9 @@ def _sign_mode(policy: KeyPolicy, question: Question) -> str | None:
 RULES: tuple[tuple[str, Callable[[KeyPolicy, Question], str | None]], ...] = (
     ("fingerprint", _fingerprint),
     ("purpose", _purpose),
-    ("caller", _caller),
-    ("sign-mode", _sign_mode),
-    ("blind-signing", _blind_signing),
+    ("callers", _callers),
+    ("sign_modes", _sign_modes),
+    ("unsafe_blind_signing", _blind_signing),
 )
 """Rules that every request passes: their name, and the objection or None."""
 
@@ -111,7 +112,7 @@ RULES: tuple[tuple[str, Callable[[KeyPolicy, Question], str | None]], ...] = (
 # --- rules about the transaction -------------------------------------------------------------------------------------
 
 
-def _chain(policy: KeyPolicy, view: TxView) -> str | None:
+def _chains(policy: KeyPolicy, view: TxView) -> str | None:
     if view.chain_id in policy.chains:
         return None
     return f"the chain {view.chain_id[:60]!r} is not allowed"
@@ -141,7 +142,7 @@ def _walk(messages: tuple[MessageView, ...]) -> Iterator[tuple[MessageView, Mess
 
 
 TRANSACTION_RULES: tuple[tuple[str, Callable[[KeyPolicy, TxView], str | None]], ...] = (
-    ("chain", _chain),
-    ("message", _messages),
+    ("chains", _chains),
+    ("messages", _messages),
 )
 """Rules that every transaction passes besides."""

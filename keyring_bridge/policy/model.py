@@ -48,7 +48,7 @@ class Decision:
 
     Attributes:
         verdict: ``allow``, ``deny``, or ``ask`` (a person has to approve).
-        rule: Stable name of the rule that decided; the names are in docs/configuration.md.
+        rule: The key of the policy file that decided, or ``no-policy`` or ``purpose``.
         reason: One sentence for the caller. It repeats what the caller sent and what the policy wants, no more.
     """
 
