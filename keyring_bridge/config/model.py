@@ -96,7 +96,10 @@ class Config:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_chain(self.chain_id, self.prefix)
+        if self.chain_id is not None:
+            check_chain_id(self.chain_id)
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError("prefix must be lower-case letters and digits, such as 've'")
         if self.providers and self.default_provider not in self.providers:
             names = ", ".join(sorted(self.providers))
             if self.default_provider:
@@ -112,19 +115,4 @@ def check_chain_id(chain_id: str) -> None:
     """
     # CometBFT's limit is 50.
     if not 0 < len(chain_id) <= 50 or not chain_id.isprintable() or chain_id.strip() != chain_id:
-        raise ValueError("a chain id has 1 to 50 printable characters and no white space around them")
-
-
-def check_chain(chain_id: str | None, prefix: str) -> None:
-    """Check a chain's id and address prefix, as far as their form goes.
-
-    Raises:
-        ValueError: Says what is wrong.
-    """
-    # 50 is CometBFT's limit for chain ids.
-    if chain_id is not None and not (
-        0 < len(chain_id) <= 50 and chain_id.isprintable() and chain_id.strip() == chain_id
-    ):
-        raise ValueError("chain_id must be 1 to 50 printable characters")
-    if not _PREFIX.fullmatch(prefix):
-        raise ValueError("prefix must be lower-case letters and digits, such as 've'")
+        raise ValueError(f"{chain_id[:60]!r} is no chain id: 1 to 50 printable characters, no white space around them")
