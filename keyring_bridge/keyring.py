@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
-from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
-from cosmos_formats.record import Local, Multi, Offline, Record
-
 from cosmos_formats import address as bech32_address
 from cosmos_formats.errors import FormatError
+from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
 from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.record import Local, Multi, Offline, Record
 from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import (
     BridgeError,
@@ -43,6 +42,11 @@ if TYPE_CHECKING:
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.providers.base import ProviderBase
     from keyring_bridge.secrets import SecretBytes
+
+Records = list[StoredRecord]
+"""Named here because :meth:`Keyring.list` hides the built-in inside the class."""
+
+Skipped = list[tuple[KeyInfo, str]]
 
 SIGNING_TYPES = (KeyType.SECP256K1, KeyType.ED25519, KeyType.SECP256R1)
 
@@ -91,7 +95,7 @@ class Keyring:
         """Return the keyring's backend name, ``hsm``."""
         return "hsm"
 
-    def list(self) -> list[StoredRecord]:
+    def list(self) -> Records:
         """Return all records in the SDK's order: by the bytes of the name followed by ``.info``."""
         return self._store.list()
 
@@ -126,7 +130,7 @@ class Keyring:
             raise KeyNotFound(f"key with address {shown} not found: key not found")
         return record
 
-    def migrate_all(self) -> list[StoredRecord]:
+    def migrate_all(self) -> Records:
         """Return all records. There is nothing to migrate: amino records never enter this store."""
         return self.list()
 
@@ -363,6 +367,16 @@ class Keyring:
             self._store.rename(record.name, new, uri=uri)
         return self.key(new)
 
+    def unlock(self, provider: str | None = None) -> None:
+        """Forget a failed login and try once more, with the PIN source read again.
+
+        Raises:
+            PinIncorrect: It was refused again; nothing more is tried until the next call.
+        """
+        name, _ = self._provider(provider)
+        with self._bridge.administer("login.unlock", self._caller, {"provider": name}):
+            self._bridge.providers.unlock(name)
+
     # --- store and token -----------------------------------------------------------------------------------------
 
     def compare(self, provider: str | None = None) -> Comparison:
@@ -385,8 +399,8 @@ class Keyring:
         ``purpose``); each new record's key signs a challenge first.
         """
         comparison = self.compare(provider)
-        added: list[StoredRecord] = []
-        skipped: list[tuple[KeyInfo, str]] = []
+        added: Records = []
+        skipped: Skipped = []
         for info in comparison.only_in_token:
             try:
                 added.append(self.adopt(info, comparison.provider, purpose=purpose))
@@ -496,7 +510,7 @@ def _secret_from_hex(text: str | SecretBytes) -> SecretBytes:
 
     digits = bytearray(text.encode("ascii", "replace")) if isinstance(text, str) else bytearray(text.reveal())
     try:
-        start = 2 if digits[:2] in (b"0x", b"0X") else 0
+        start = 2 if digits.startswith((b"0x", b"0X")) else 0
         if len(digits) - start != 64:
             raise InvalidKey(f"private key of {len(digits) - start} hexadecimal digits, expected 64")
         try:

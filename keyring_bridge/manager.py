@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from keyring_bridge.errors import BridgeError, ConfigError
+from keyring_bridge.errors import BridgeError, CapabilityMissing, ConfigError
 from keyring_bridge.providers.base import ProviderContext
 
 if TYPE_CHECKING:
@@ -81,6 +81,22 @@ class ProviderManager:
             return self.get(name).status()
         except BridgeError as error:
             return ProviderStatus(state="failed", hardware=False, message=f"{error.code}: {error}")
+
+    def unlock(self, name: str) -> None:
+        """Forget that a login of the provider called ``name`` failed, and log in anew, once.
+
+        Raises:
+            CapabilityMissing: The backend has no login.
+            AuthError: The login failed again.
+        """
+        from keyring_bridge.providers.base import LogsIn
+
+        provider = self.get(name)
+        if not isinstance(provider, LogsIn):
+            raise CapabilityMissing(f"backend {provider.scheme} has no login")
+        provider.close()
+        self._login_guard.clear(provider.login_id())
+        provider.connect()
 
     def close(self) -> None:
         """Close every provider that was opened. Never raises."""

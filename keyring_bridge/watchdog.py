@@ -19,7 +19,7 @@ class Watch:
 
     __slots__ = ("deadline", "expired", "fired")
 
-    def __init__(self, deadline: float, expired: Callable[[], None]) -> None:
+    def __init__(self, deadline: float, expired: Callable[[], object]) -> None:
         self.deadline = deadline
         self.expired = expired
         self.fired = False
@@ -35,7 +35,7 @@ class Watchdog:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def begin(self, deadline: float, expired: Callable[[], None]) -> Watch:
+    def begin(self, deadline: float, expired: Callable[[], object]) -> Watch:
         """Watch an operation until :meth:`end`.
 
         Args:

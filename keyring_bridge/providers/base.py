@@ -241,6 +241,15 @@ class Discovers(Protocol):
         ...
 
 
+@runtime_checkable
+class LogsIn(Protocol):
+    """Has a login that can fail and is remembered."""
+
+    def login_id(self) -> str:
+        """Return the name under which the login guard remembers this device, without logging in."""
+        ...
+
+
 CAPABILITIES: Mapping[str, type] = {
     "generate": Generates,
     "import": Imports,
