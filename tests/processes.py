@@ -1,0 +1,44 @@
+"""Child processes for tests that kill them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# For a child, after its imports: root may write everywhere, which is not what such a test is about.
+DROP_RIGHTS = """
+import os
+if os.geteuid() == 0:
+    os.setuid(65534)
+"""
+
+
+def spawn(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run Python code in a process of its own that finds the same modules; its output is read from ``stdout``."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def output(code: str, *arguments: str) -> str:
+    """Run Python code to its end and return what it printed; a failure of the child is a failure of the test."""
+    with spawn(code, *arguments) as child:
+        told, _ = child.communicate(timeout=60)
+    assert child.returncode == 0, f"the child ended with {child.returncode}: {told}"
+    return told
+
+
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """Make a folder that other users can enter, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
