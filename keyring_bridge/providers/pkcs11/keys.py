@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from keyring_bridge.uri import Pkcs11Uri
-
 from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.errors import AttributeNotHonoured, InvalidName, ObjectNotFound, ProviderError
 from keyring_bridge.model import KeyInfo, Purpose
@@ -32,6 +30,7 @@ from keyring_bridge.providers.pkcs11.objects import (
     uri_of,
 )
 from keyring_bridge.providers.pkcs11.points import encode_point, params_for
+from keyring_bridge.uri import Pkcs11Uri
 
 if TYPE_CHECKING:
     import pkcs11.types
@@ -215,8 +214,8 @@ def _generate_pair(
     private_left_out = {
         Attribute.DECRYPT: DEFAULT,
         Attribute.UNWRAP: DEFAULT,
-        Attribute.SIGN: DEFAULT if deriving else True,
-        # Some modules let every EC key derive unless they are told not to.
+        # Modules let an EC key do both unless they are told not to.
+        Attribute.SIGN: not deriving,
         Attribute.DERIVE: deriving,
     }
     with binding("C_GenerateKeyPair"):
@@ -260,7 +259,8 @@ def _import_template(
         Attribute.TOKEN: _YES,
         Attribute.ID: key_id,
         Attribute.LABEL: spec.label.encode(),
-        Attribute.DERIVE if derives(spec) else Attribute.SIGN: _YES,
+        Attribute.SIGN: _NO if derives(spec) else _YES,
+        Attribute.DERIVE: _YES if derives(spec) else _NO,
         Attribute.EC_PARAMS: params,
         Attribute.VALUE: value,
     }
@@ -299,7 +299,8 @@ def _create_public(
 def _check_attributes(found: pkcs11.types.Object, spec: KeySpec) -> None:
     from pkcs11 import Attribute
 
-    wanted: dict[Attribute, Any] = {**_protection(spec), Attribute.DERIVE if derives(spec) else Attribute.SIGN: True}
+    deriving = derives(spec)
+    wanted = {**_protection(spec), Attribute.SIGN: not deriving, Attribute.DERIVE: deriving}
     actual = read(found, wanted)
     wrong = [
         f"{kind.name} is {actual.get(kind)}, not {value}" for kind, value in wanted.items() if actual.get(kind) != value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import KeyType, PublicKey
-from keyring_bridge.errors import InvalidKey, InvalidRequest
+from keyring_bridge.errors import InvalidKey, InvalidRequest, ProviderError
 from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.faults import RECOVERABLE, TokenFault, binding
 from keyring_bridge.providers.pkcs11.points import encode_point, uncompressed
@@ -74,6 +74,7 @@ def shared_secret(session: pkcs11.types.Session, cryptoki: Cryptoki, key: Privat
     """
     if peer.key_type is not key.key_type:
         raise InvalidRequest(f"the peer's key must be {key.key_type}, not {peer.key_type}")
+    _check_order(peer)
     # The standard wants the raw point and lets tokens take DER, too; some take nothing else.
     points = (uncompressed(peer), encode_point(peer))
     try:
@@ -82,11 +83,22 @@ def shared_secret(session: pkcs11.types.Session, cryptoki: Cryptoki, key: Privat
         if fault.rv in RECOVERABLE or fault.rv in (codes.KEY_FUNCTION_NOT_PERMITTED, codes.MECHANISM_INVALID):
             raise
         secret = _derive(session, cryptoki, key, points[1])
-    if len(secret) != 32 or not any(secret.reveal()):
+    if len(secret) != 32:
         secret.wipe()
-        # RFC 7748, 6.1: an all-zero secret comes from a peer's point of small order.
-        raise InvalidKey("the peer's public key gives no usable shared secret")
+        raise ProviderError("the token derived a secret of another length")
     return secret
+
+
+def _check_order(peer: PublicKey) -> None:
+    """Refuse an x25519 point of small order, with which everybody shares the same secret (RFC 7748, 6.1)."""
+    if peer.key_type is not KeyType.X25519:
+        return
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(peer.data))
+    except ValueError as error:
+        raise InvalidKey("the peer's public key gives no usable shared secret") from error
 
 
 def _derive(session: pkcs11.types.Session, cryptoki: Cryptoki, key: PrivateKey, point: bytes) -> SecretBytes:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from keyring_bridge.uri import Pkcs11Uri
-
 from cosmos_formats.errors import FormatError
 from keyring_bridge.errors import InvalidKey, KeyAmbiguous, KeyMismatch, ObjectNotFound
 from keyring_bridge.model import KeyInfo
@@ -22,6 +20,7 @@ from keyring_bridge.providers.pkcs11.faults import binding
 from keyring_bridge.providers.pkcs11.metadata import Metadata, read_all, read_one
 from keyring_bridge.providers.pkcs11.points import curve_of, decode_point
 from keyring_bridge.providers.pkcs11.slots import is_hardware
+from keyring_bridge.uri import Pkcs11Uri
 
 if TYPE_CHECKING:
     import pkcs11.types
@@ -251,10 +250,7 @@ def locate(session: pkcs11.types.Session, uri: Pkcs11Uri, token: TokenInfo) -> t
     """
     from pkcs11 import ObjectClass
 
-    if uri.serial is not None and uri.serial != token.serial:
-        raise ObjectNotFound(
-            "the key is in another token", detail=f"it is in {uri.serial}, connected is {token.serial}"
-        )
+    _check_token(uri, token)
     if uri.id:
         found = find(session, ObjectClass.PRIVATE_KEY, id=uri.id)
     elif uri.object:
@@ -269,6 +265,18 @@ def locate(session: pkcs11.types.Session, uri: Pkcs11Uri, token: TokenInfo) -> t
     if len(keys) > 1:
         raise KeyAmbiguous("several keys in the token match", detail=uri.format())
     return keys[0], _public_key(session, keys[0], uri)
+
+
+def _check_token(uri: Pkcs11Uri, token: TokenInfo) -> None:
+    """Raise ObjectNotFound unless the URI means a private key in this token."""
+    if uri.type not in (None, "private"):
+        raise ObjectNotFound("the URI is not a private key's", detail=uri.format())
+    # The label counts where there is no serial: it may have changed otherwise.
+    pairs = [(uri.serial, token.serial), (uri.manufacturer, token.manufacturer), (uri.model, token.model)]
+    if uri.serial is None:
+        pairs.append((uri.token, token.label))
+    if any(wanted is not None and wanted != actual for wanted, actual in pairs):
+        raise ObjectNotFound("the key is in another token", detail=f"{uri.format()}; connected is {token.serial}")
 
 
 def _public_key(session: pkcs11.types.Session, key: PrivateKey, uri: Pkcs11Uri) -> PublicKey:

@@ -96,9 +96,8 @@ class Pkcs11Provider(ProviderBase):
         return self._read(lambda session, token: describe(session, ref, token), "read a key")
 
     def _get_public_key(self, uri: str) -> PublicKey:
-        from keyring_bridge.uri import Pkcs11Uri
-
         from keyring_bridge.providers.pkcs11.objects import locate
+        from keyring_bridge.uri import Pkcs11Uri
 
         parsed = Pkcs11Uri.parse(uri)
         return self._read(lambda session, token: locate(session, parsed, token)[1], "read a public key")
@@ -197,10 +196,9 @@ class Pkcs11Provider(ProviderBase):
     @guarded
     def derive(self, ref: KeyRef, peer: PublicKey) -> SecretBytes:
         """See :class:`~keyring_bridge.providers.base.Derives`."""
-        from keyring_bridge.uri import Pkcs11Uri
-
         from keyring_bridge.providers.pkcs11.material import shared_secret
         from keyring_bridge.providers.pkcs11.objects import check_same, locate
+        from keyring_bridge.uri import Pkcs11Uri
 
         uri = Pkcs11Uri.parse(ref.uri)
         module = self._connected().module
