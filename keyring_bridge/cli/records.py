@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cosmos_formats import address as bech32_address
-from keyring_bridge.cli.render import PLAIN, Style, cell, details, table, timestamp
+from keyring_bridge.cli.render import PLAIN, Style, details, table, timestamp
 from keyring_bridge.errors import KeyNotFound
 from keyring_bridge.model import Purpose
 
@@ -43,7 +43,7 @@ def bech32(record: StoredRecord, prefix: str, bech: str | None = None) -> str | 
 
 
 def public_key_json(record: StoredRecord) -> str:
-    """Return the public key in proto-JSON, as the SDK prints it, or as type and base64 for keys without a proto type."""
+    """Return the public key in proto-JSON, as the SDK prints it."""
     return json.dumps(record.record.public_key.to_proto_json(), separators=(",", ":"))
 
 
@@ -115,18 +115,3 @@ def find(keyring: Keyring, name_or_address: str) -> StoredRecord:
         except ValueError:
             raise missing from None
         return keyring.key_by_address(raw)
-
-
-__all__ = [
-    "BECH_CHOICES",
-    "NOT_HARDWARE",
-    "bech32",
-    "cell",
-    "find",
-    "hardware_text",
-    "place",
-    "public_key_json",
-    "record_json",
-    "record_text",
-    "records_table",
-]

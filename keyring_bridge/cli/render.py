@@ -18,9 +18,9 @@ _HIDDEN_CHARACTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with every control, escape, bidirectional or otherwise invisible character written out.
+    r"""Return ``text`` with every control, escape, bidirectional or otherwise invisible character written out.
 
-    Such a character becomes ``\\xNN``, ``\\uNNNN`` or ``\\UNNNNNNNN``; a line break does too, so the answer is one line.
+    Such a character becomes ``\xNN``, ``\uNNNN`` or ``\UNNNNNNNN``. A line break does too: the answer is one line.
     """
     if text.isascii() and text.isprintable():
         return text

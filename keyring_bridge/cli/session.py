@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,20 +29,27 @@ class Session:
     def __init__(self, console: Console, config_path: Path | None) -> None:
         self.console = console
         self.config_path = config_path
+        self._config: Config | None = None
 
-    @cached_property
+    @property
     def config(self) -> Config:
         """The configuration; its warnings are told once.
 
         Raises:
             ConfigError: There is none, or it is wrong.
         """
-        from keyring_bridge.config import load
+        if self._config is None:
+            from keyring_bridge.config import load
 
-        config = load(self.config_path)
+            self.use(load(self.config_path))
+        assert self._config is not None  # noqa: S101 - set by use()
+        return self._config
+
+    def use(self, config: Config) -> None:
+        """Work with this configuration from now on."""
+        self._config = config
         for warning in config.warnings:
             self.console.warn(warning)
-        return config
 
     @property
     def caller(self) -> Caller:

@@ -6,7 +6,9 @@ widen or to narrow: one chain, DIRECT sign documents, a bank send.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyring_bridge.model import Purpose
@@ -51,9 +53,45 @@ def write_starter(
     path = session.config.policy_path
     chain = chain_id if chain_id is not None else session.config.chain_id
     allowed = tuple(messages) or DEFAULT_MESSAGES
-    add_starter(path, record.name, record.fingerprint, chain, allowed)
-    if chain is None:
-        session.console.warn(
-            f"the policy of {record.name} allows no chain yet, so it signs nothing: add the chain to {path}"
-        )
-    return {"path": str(path), "chains": [chain] if chain is not None else [], "messages": list(allowed)}
+    written = add_starter(path, record.name, record.fingerprint or "", chain, allowed)
+    if not written:
+        session.console.warn(f"{path} has a policy for the name {record.name} already; it was left as it is")
+    elif chain is None:
+        session.console.warn(f"the policy of {record.name} allows no chain yet, so it signs nothing: see {path}")
+    return {
+        "path": str(path),
+        "written": written,
+        "chains": [chain] if written and chain is not None else [],
+        "messages": list(allowed) if written else [],
+    }
+
+
+def write_empty_policy(path: Path, chain_id: str | None) -> bool:
+    """Write a policy that allows nothing and shows how one is written, unless there is a policy.
+
+    Returns:
+        Whether it was written.
+    """
+    from keyring_bridge.config import write_atomic
+
+    if path.exists():
+        return False
+    chain = json.dumps(chain_id if chain_id is not None else "CHAIN-ID", ensure_ascii=False)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomic(path, _EMPTY_POLICY.format(chain=chain, message=DEFAULT_MESSAGES[0]).encode())
+    return True
+
+
+_EMPTY_POLICY = """\
+# What each key may sign. What is not allowed here is denied; a key that is not here signs nothing.
+# Every rule is described in docs/configuration.md. A change counts from the next signature on.
+version = 1
+
+# `hsm keygen` adds a table like this one for every new account key:
+#
+# [keys."NAME"]
+# fingerprint = "SHA-256 of the public key"
+# chains = [{chain}]
+# sign_modes = ["direct"]
+# messages = ["{message}"]
+"""

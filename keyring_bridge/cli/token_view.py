@@ -10,7 +10,7 @@ from keyring_bridge.model import KeyRef
 if TYPE_CHECKING:
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.keyring import Comparison
-    from keyring_bridge.model import KeyInfo
+    from keyring_bridge.model import KeyInfo, TokenInfo
     from keyring_bridge.store.base import StoredRecord
 
 
@@ -52,4 +52,18 @@ def comparison_json(comparison: Comparison) -> dict[str, object]:
         "in_both": [record.name for record in comparison.in_both],
         "only_in_store": [{"name": record.name, "uri": record.uri} for record in comparison.only_in_store],
         "only_in_token": [key_json(info) for info in comparison.only_in_token],
+    }
+
+
+def token_json(token: TokenInfo) -> dict[str, object]:
+    """Return a token's description ready for JSON."""
+    return {
+        "label": token.label,
+        "serial": token.serial,
+        "manufacturer": token.manufacturer,
+        "model": token.model,
+        "firmware": token.firmware,
+        "slot": token.slot_index,
+        "slot_id": token.slot_id,
+        "flags": sorted(token.flags),
     }
