@@ -91,13 +91,18 @@ def load_hsm_json(file: Path) -> Config:
     from keyring_bridge.secrets.sources import keep_in_memory
 
     table, pin = read_masked(file)
-    said = build(HsmJson, table, "")
-    options, warnings = _options(said, file)
-    if pin is not None:
-        if said.backend in _CLOUD_BACKENDS or said.backend == "ledger":
+    try:
+        said = build(HsmJson, table, "")
+        options, warnings = _options(said, file)
+    except ConfigError:
+        if pin is not None:
             pin.wipe()
-        else:
+        raise
+    if pin is not None:
+        if "library" in options:
             options["pin_source"] = keep_in_memory(str(file), pin)
+        else:
+            pin.wipe()
         warnings.insert(
             0,
             f"WARNING: {file} holds the PIN in clear; whoever reads the file, or a backup of it, has the PIN. "

@@ -86,7 +86,7 @@ def test_relative_path_of_the_file_itself(home: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_order_of_places(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigMissing, match="neither .* nor") as caught:
+    with pytest.raises(ConfigMissing, match=r"neither .* nor") as caught:
         load()
     assert caught.value.hint == "run `hsm init` first"
     json = put(home / ".virtengine" / "hsm.json", "{}")
