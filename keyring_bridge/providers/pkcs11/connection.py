@@ -60,6 +60,7 @@ class Connection:
             wait=options.operation_timeout,
             on_end=self._end,
         )
+        module.opened(self)
 
     @classmethod
     def open(cls, module: Module, place: Place, login: Login, options: Options) -> Connection:

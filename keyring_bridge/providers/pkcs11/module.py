@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from keyring_bridge.config.files import check_code_file
 from keyring_bridge.errors import ConfigError, LibraryInvalid, LibraryMissing, ProviderError
 from keyring_bridge.providers.pkcs11.faults import TokenFault
 
 if TYPE_CHECKING:
+    from keyring_bridge.providers.pkcs11.connection import Connection
     from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
     from keyring_bridge.providers.pkcs11.options import Options
     from pkcs11._pkcs11 import lib
@@ -48,6 +50,7 @@ class Module:
         cryptoki: Its functions for :mod:`.cryptoki`'s few calls.
         started: Moment of ``time.monotonic()`` when it was initialised last.
         forked: Whether it belongs to the parent of this process, and must not be used here.
+        finalized: Whether it is of no use any more.
     """
 
     def __init__(self, path: str, cryptoki: Cryptoki) -> None:
@@ -55,7 +58,9 @@ class Module:
         self.cryptoki = cryptoki
         self.started = time.monotonic()
         self.forked = False
+        self.finalized = False
         self._connections = 0
+        self._open: WeakSet[Connection] = WeakSet()
         self._logins: dict[int, SlotLogin] = {}
 
     @cached_property
@@ -78,12 +83,24 @@ class Module:
             ProviderError: The process was forked after the module was initialised.
         """
         with _lock:
+            if self.finalized:
+                raise ProviderError("the PKCS#11 library was finalised meanwhile")
             if self.forked:
                 raise ProviderError(
                     "a PKCS#11 library does not survive a fork",
                     hint="start new processes (spawn), or connect after the fork",
                 )
             self._connections += 1
+
+    def opened(self, connection: Connection) -> None:
+        """Keep an eye on a connection, for :meth:`abandon`."""
+        self._open.add(connection)
+
+    def abandon(self) -> None:
+        """Give the module up in a forked child, without touching it: it is the parent's."""
+        self.forked = True
+        for connection in list(self._open):
+            connection.abandon()
 
     def leave(self) -> None:
         """Count a connection out."""
@@ -97,7 +114,7 @@ class Module:
             TokenFault: The module cannot be initialised any more.
         """
         with _lock:
-            if self._connections or self.forked:
+            if self._connections or self.forked or self.finalized:
                 return False
             self.cryptoki.finalize()
             self._logins.clear()
@@ -107,8 +124,7 @@ class Module:
 
     def _finalize(self) -> None:
         self.cryptoki.finalize()
-        # Whoever still holds this object must not find a working module behind it.
-        self.forked = True
+        self.finalized = True
 
 
 def find_library(options: Options) -> Path:
@@ -203,7 +219,7 @@ def _after_fork() -> None:
     global _lock
     _lock = threading.RLock()
     for module in _modules.values():
-        module.forked = True
+        module.abandon()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -228,7 +228,7 @@ class SessionPool:
     def abandon(self) -> None:
         """Forget every session without touching the token; for a process that was forked."""
         self._closed = self._ended = True
-        self._places.clear()
+        self._places = deque([None] * self._size)
 
     def _return(self, place: Session | None) -> None:
         # Vacant places go to the far end, so that open sessions are used first.
