@@ -11,12 +11,14 @@ from collections.abc import Callable
 from tests.bench.cold import cold
 from tests.bench.lab import Lab, open_lab
 from tests.bench.scale import scale
+from tests.bench.steps import steps
 from tests.bench.warm import latency, slow_token
 
 SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "latency": lambda lab, quick: latency(lab, rounds=6 if quick else 40, count=25 if quick else 50),
     "slow-token": lambda lab, quick: slow_token(lab, rounds=2 if quick else 5, count=5 if quick else 15),
     "cold": lambda lab, quick: cold(lab, rounds=5 if quick else 25),
+    "steps": lambda lab, quick: steps(lab, rounds=200 if quick else 2000),
     "scale": lambda lab, quick: scale(lab),
 }
 
