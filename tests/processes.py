@@ -26,6 +26,19 @@ def spawn(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@contextmanager
+def running(code: str, *arguments: tuple[str, ...]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Run the code once for each tuple of arguments, at the same time; none outlives the test."""
+    children = [spawn(code, *each) for each in arguments]
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.kill()
+            with child:
+                pass
+
+
 def output(code: str, *arguments: str) -> str:
     """Run Python code to its end and return what it printed; a failure of the child is a failure of the test."""
     with spawn(code, *arguments) as child:

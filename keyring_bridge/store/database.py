@@ -98,8 +98,7 @@ class Database:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
 
     def close(self) -> None:
@@ -133,8 +132,14 @@ class Database:
             raise StoreFailed(f"{self._schema.what} was opened before a fork")
 
     def _check_owner(self) -> None:
-        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        # One transaction: another process may be making the tables at this moment.
+        self._connection.execute("BEGIN")
+        try:
+            (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        finally:
+            self._roll_back()
         if application == self._schema.application_id:
             if version > self._schema.version:
                 raise StoreFailed(
@@ -144,7 +149,6 @@ class Database:
                     detail=str(self._path),
                 )
             return
-        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application != 0 or version != 0 or tables != 0:
             raise StoreFailed(
                 f"the file named as {self._schema.what} belongs to another program", detail=str(self._path)
@@ -167,21 +171,26 @@ class Database:
             )
 
     def _migrate(self) -> None:
-        version = self._version()
-        if version == self._schema.version:
+        if self._version() == self._schema.version:
             return
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            for statements in self._schema.migrations[self._version() :]:
+            # Another process may have been quicker.
+            missing = self._schema.migrations[self._version() :]
+            for statements in missing:
                 for statement in statements:
                     self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {self._schema.application_id}")
-            self._connection.execute(f"PRAGMA user_version = {self._schema.version}")
+            if missing:
+                self._connection.execute(f"PRAGMA application_id = {self._schema.application_id}")
+                self._connection.execute(f"PRAGMA user_version = {self._schema.version}")
             self._connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def _version(self) -> int:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()

@@ -11,7 +11,7 @@ import pytest
 
 from keyring_bridge.errors import StoreFailed
 from keyring_bridge.store.sqlite import SqliteStore
-from tests.processes import DROP_RIGHTS, output, public_folder, spawn
+from tests.processes import DROP_RIGHTS, output, public_folder, running
 
 PRELUDE = """
 import os, sys
@@ -60,17 +60,18 @@ def expected_names(told: list[str]) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3])
 def test_writers_killed_at_any_moment(tmp_path: Path, delay: float) -> None:
     path = tmp_path / "store.sqlite"
-    children = [spawn(WRITER, str(path), f"w{number}") for number in range(3)]
     told: list[str] = []
-    for child in children:
-        assert child.stdout is not None
-        told.append(child.stdout.readline().strip())
-    time.sleep(delay)
-    for child in children:
-        child.send_signal(signal.SIGKILL)
-    for child in children:
-        text, _ = child.communicate(timeout=60)
-        told += text.split("\n")[:-1]
+    with running(WRITER, *((str(path), f"w{number}") for number in range(3))) as children:
+        for child in children:
+            assert child.stdout is not None
+            told.append(child.stdout.readline().strip())
+        time.sleep(delay)
+        for child in children:
+            child.kill()
+        for child in children:
+            text, _ = child.communicate(timeout=60)
+            assert child.returncode == -signal.SIGKILL
+            told += text.split("\n")[:-1]
     with SqliteStore(path) as store:
         records = store.list()
         names = {record.name for record in records}
@@ -89,10 +90,10 @@ def test_writers_killed_at_any_moment(tmp_path: Path, delay: float) -> None:
 
 def test_processes_open_a_new_store_at_the_same_time(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    children = [spawn(WRITER, str(path), f"w{number}", "5") for number in range(6)]
-    for child in children:
-        child.communicate(timeout=60)
-        assert child.returncode == 0
+    with running(WRITER, *((str(path), f"w{number}", "5") for number in range(6))) as children:
+        for child in children:
+            child.communicate(timeout=60)
+            assert child.returncode == 0
     with SqliteStore(path) as store:
         assert len(store.list()) == 30
 
@@ -115,8 +116,8 @@ print(won)
 
 def test_one_name_goes_to_one_process(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    children = [spawn(SAME, str(path)) for _ in range(4)]
-    won = [int(child.communicate(timeout=60)[0]) for child in children]
+    with running(SAME, *([(str(path),)] * 4)) as children:
+        won = [int(child.communicate(timeout=60)[0]) for child in children]
     assert sum(won) == 20
     with SqliteStore(path) as store:
         assert len(store.list()) == 20
