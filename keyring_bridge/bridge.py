@@ -46,7 +46,6 @@ from keyring_bridge.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from cosmos_formats.signing.tx_view import Opaque, TxView
-
     from keyring_bridge.audit import AuditLog, AuditToken
     from keyring_bridge.config import Config
     from keyring_bridge.manager import ProviderManager
