@@ -17,12 +17,14 @@ from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.errors import BridgeError, InvalidRequest, SignatureRejected
 from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.faults import RECOVERABLE, PoolClosed, TokenFault, binding
-from keyring_bridge.providers.pkcs11.objects import attribute_mapper, check_same, locate
+from keyring_bridge.providers.pkcs11.objects import check_same, locate
+from keyring_bridge.providers.pkcs11.search import attribute_mapper
 from keyring_bridge.providers.pkcs11.sessions import ECDSA, EDDSA, BoundKey, Session, SessionPool
 from keyring_bridge.uri import Pkcs11Uri
 
 if TYPE_CHECKING:
     import pkcs11.types
+
     from keyring_bridge.model import KeyRef
     from keyring_bridge.providers.pkcs11.login import Login
     from keyring_bridge.providers.pkcs11.module import Module

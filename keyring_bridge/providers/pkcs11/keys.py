@@ -21,25 +21,25 @@ from keyring_bridge.providers.pkcs11.faults import RECOVERABLE, TokenFault, bind
 from keyring_bridge.providers.pkcs11.metadata import Metadata
 from keyring_bridge.providers.pkcs11.objects import (
     check_same,
-    find,
     key_info,
     locate,
     private_key,
     public_object,
-    read,
     uri_of,
 )
 from keyring_bridge.providers.pkcs11.points import encode_point, params_for
+from keyring_bridge.providers.pkcs11.search import find, read
 from keyring_bridge.uri import Pkcs11Uri
 
 if TYPE_CHECKING:
     import pkcs11.types
+    from pkcs11 import Attribute
+
     from cosmos_formats.pubkeys import PublicKey
     from keyring_bridge.model import KeyRef, KeySpec, TokenInfo
     from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
     from keyring_bridge.providers.pkcs11.presets import Preset
     from keyring_bridge.secrets import SecretBytes
-    from pkcs11 import Attribute
 
 _T = TypeVar("_T")
 

@@ -13,6 +13,7 @@ from keyring_bridge.secrets import SecretBytes
 
 if TYPE_CHECKING:
     import pkcs11.types
+
     from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
     from keyring_bridge.providers.pkcs11.objects import PrivateKey
 

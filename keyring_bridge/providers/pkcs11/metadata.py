@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from cosmos_formats.errors import FormatError
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from keyring_bridge.model import Purpose
-from keyring_bridge.providers.pkcs11.faults import binding
+from keyring_bridge.providers.pkcs11.faults import TokenFault, binding
+from keyring_bridge.providers.pkcs11.search import search
 
 if TYPE_CHECKING:
     import pkcs11.types
@@ -121,14 +122,15 @@ def read_all(session: pkcs11.types.Session) -> Mapping[bytes, Metadata]:
 def objects(session: pkcs11.types.Session, key_id: bytes | None) -> list[pkcs11.types.Object]:
     """Return the data objects that are notes: of one key, or all."""
     from pkcs11 import Attribute, ObjectClass
-    from pkcs11.exceptions import PKCS11Error
 
     template: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.DATA}
     if key_id is not None:
         template[Attribute.APPLICATION] = _APPLICATION + key_id.hex()
     try:
-        return list(session.get_objects(template))
-    except PKCS11Error:
+        return search(session, template)
+    except TokenFault as fault:
+        if fault.recoverable:
+            raise
         # A token without data objects may refuse the class.
         return []
 

@@ -20,10 +20,11 @@ from keyring_bridge.errors import ConfigError, LibraryInvalid, LibraryMissing, P
 from keyring_bridge.providers.pkcs11.faults import TokenFault
 
 if TYPE_CHECKING:
+    from pkcs11._pkcs11 import lib
+
     from keyring_bridge.providers.pkcs11.connection import Connection
     from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
     from keyring_bridge.providers.pkcs11.options import Options
-    from pkcs11._pkcs11 import lib
 
 _modules: dict[str, Module] = {}
 _lock = threading.RLock()

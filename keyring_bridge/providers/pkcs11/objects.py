@@ -6,73 +6,25 @@ private object itself on some tokens, or what the bridge noted beside it (:mod:`
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cosmos_formats.errors import FormatError
 from keyring_bridge.errors import InvalidKey, KeyAmbiguous, KeyMismatch, ObjectNotFound
 from keyring_bridge.model import KeyInfo
-from keyring_bridge.providers.pkcs11.faults import binding
 from keyring_bridge.providers.pkcs11.metadata import Metadata, read_all, read_one
 from keyring_bridge.providers.pkcs11.points import curve_of, decode_point
+from keyring_bridge.providers.pkcs11.search import find, read
 from keyring_bridge.providers.pkcs11.slots import is_hardware
 from keyring_bridge.uri import Pkcs11Uri
 
 if TYPE_CHECKING:
     import pkcs11.types
+
     from cosmos_formats.pubkeys import KeyType, PublicKey
     from keyring_bridge.model import KeyRef, TokenInfo
-    from pkcs11 import Attribute, ObjectClass
-    from pkcs11.attributes import AttributeMapper
-
-
-@cache
-def attribute_mapper() -> AttributeMapper:
-    """Return python-pkcs11's reader of attributes, made to stand what tokens of the field answer."""
-    from pkcs11 import Attribute
-    from pkcs11.attributes import AttributeMapper, handle_bool
-
-    mapper = AttributeMapper()
-    # Labels need not be UTF-8, and some tokens answer booleans of other sizes than one byte.
-    mapper.register_handler(Attribute.LABEL, str.encode, lambda raw: raw.decode("utf-8", "replace"))
-    mapper.register_handler(Attribute.APPLICATION, str.encode, lambda raw: raw.decode("utf-8", "replace"))
-    for kind, handler in list(mapper.attribute_types.items()):
-        if handler is handle_bool:
-            mapper.register_handler(kind, handler[0], any)
-    return mapper
-
-
-def read(found: pkcs11.types.Object, kinds: Iterable[Attribute]) -> dict[Attribute, Any]:
-    """Return the attributes that the token is willing to tell."""
-    from pkcs11.exceptions import PKCS11Error
-
-    wanted = list(kinds)
-    try:
-        return found.get_attributes(wanted)
-    except (PKCS11Error, ValueError, struct.error):
-        values = {}
-        for kind in wanted:
-            try:
-                values[kind] = found[kind]
-            except (PKCS11Error, ValueError, struct.error, NotImplementedError):
-                continue
-        return values
-
-
-def find(session: pkcs11.types.Session, kind: ObjectClass, **more: bytes | str) -> list[pkcs11.types.Object]:
-    """Return every object of a class; ``more`` narrows by ``id`` or ``label``."""
-    from pkcs11 import Attribute
-
-    template: dict[Attribute, Any] = {Attribute.CLASS: kind}
-    for name, value in more.items():
-        template[Attribute[name.upper()]] = value
-    with binding("C_FindObjects"):
-        # A search that is not read to its end stays open and blocks the session.
-        return list(session.get_objects(template))
 
 
 @dataclass(frozen=True, slots=True)

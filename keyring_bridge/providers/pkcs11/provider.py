@@ -35,6 +35,7 @@ from keyring_bridge.providers.pkcs11.options import Options
 
 if TYPE_CHECKING:
     import pkcs11.types
+
     from cosmos_formats.pubkeys import PublicKey
     from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo
     from keyring_bridge.providers.pkcs11.connection import Connection

@@ -31,6 +31,7 @@ from keyring_bridge.providers.pkcs11.faults import PoolClosed, TokenFault
 
 if TYPE_CHECKING:
     import pkcs11.types
+
     from cosmos_formats.pubkeys import PublicKey
     from keyring_bridge.providers.pkcs11.cryptoki import Cryptoki
 

@@ -11,8 +11,9 @@ from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.faults import TokenFault, binding
 
 if TYPE_CHECKING:
-    from keyring_bridge.providers.pkcs11.module import Module
     from pkcs11.types import Slot, Token
+
+    from keyring_bridge.providers.pkcs11.module import Module
 
 
 @dataclass(frozen=True, slots=True)
