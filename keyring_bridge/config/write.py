@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from keyring_bridge.config.files import locked, read_trusted, write_atomic
 from keyring_bridge.config.load import VERSION, load, parse
@@ -248,13 +247,12 @@ def _set(table: Mapping[str, object], key: str, value: object) -> None:
 
 def _read(path: Path) -> TOMLDocument:
     try:
-        return tomlkit.parse(read_trusted(path, what="configuration", limit=_LIMIT).decode("utf-8"))
+        content = read_trusted(path, what="configuration", limit=_LIMIT)
     except FileNotFoundError:
         raise ConfigMissing(f"{path}: there is no such file") from None
-    except (TOMLKitError, UnicodeDecodeError, RecursionError):
-        # tomlkit's own message has no line; the reader's has.
-        load(path)
-        raise ConfigError(f"{path}: cannot be read as TOML") from None
+    # What does not load is for a person to mend.
+    parse(content, path)
+    return tomlkit.parse(content.decode("utf-8"))
 
 
 def _commit(path: Path, document: TOMLDocument) -> Config:

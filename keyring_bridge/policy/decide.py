@@ -29,6 +29,8 @@ _DATA = frozenset(
     }
 )
 
+_SHOWN = 200
+
 NO_POLICY = "no-policy"
 ALLOWED = "messages"
 ALLOWED_BLIND = "unsafe_blind_signing"
@@ -38,7 +40,7 @@ def decide(policy: Policy, question: Question) -> Decision:
     """Return the policy's answer to ``question``."""
     key_policy = policy.keys.get(question.key)
     if key_policy is None:
-        return Decision("deny", NO_POLICY, f"the key {question.key!r} has no policy, so it signs nothing")
+        return Decision("deny", NO_POLICY, f"the key {_shown(question.key)} has no policy, so it signs nothing")
     for name, rule in RULES:
         objection = rule(key_policy, question)
         if objection is not None:
@@ -60,13 +62,19 @@ def _readable(question: Question) -> TxView | None:
     return question.view if question.operation == "sign" and isinstance(question.view, TxView) else None
 
 
+def _shown(text: str) -> str:
+    """Return what somebody sent, short and without characters that a terminal would act on."""
+    cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return cut if cut.isprintable() else ascii(cut)
+
+
 # --- rules about the request -----------------------------------------------------------------------------------------
 
 
 def _fingerprint(policy: KeyPolicy, question: Question) -> str | None:
     if policy.fingerprint is None or policy.fingerprint == question.fingerprint:
         return None
-    return f"the policy of {question.key!r} is for another key of that name"
+    return f"the policy of {_shown(question.key)} is for another key of that name"
 
 
 def _purpose(policy: KeyPolicy, question: Question) -> str | None:
@@ -78,7 +86,7 @@ def _purpose(policy: KeyPolicy, question: Question) -> str | None:
 def _callers(policy: KeyPolicy, question: Question) -> str | None:
     if policy.callers is None or question.caller.name in policy.callers:
         return None
-    return f"the caller {question.caller.name} may not use this key"
+    return f"the caller {_shown(question.caller.name)} may not use this key"
 
 
 def _blind_signing(policy: KeyPolicy, question: Question) -> str | None:
@@ -115,7 +123,7 @@ RULES: tuple[tuple[str, Callable[[KeyPolicy, Question], str | None]], ...] = (
 def _chains(policy: KeyPolicy, view: TxView) -> str | None:
     if view.chain_id in policy.chains:
         return None
-    return f"the chain {view.chain_id[:60]!r} is not allowed"
+    return f"the chain {_shown(view.chain_id)} is not allowed"
 
 
 def _messages(policy: KeyPolicy, view: TxView) -> str | None:
@@ -126,9 +134,9 @@ def _messages(policy: KeyPolicy, view: TxView) -> str | None:
         if inside is not None and message.type_url in _DATA:
             continue
         if not policy.messages.match(message.type_url, known=message.known):
-            where = f" inside {inside.type_url[:200]}" if inside is not None else ""
+            where = f" inside {_shown(inside.type_url)}" if inside is not None else ""
             what = "the message" if message.known else "the message of unknown type"
-            return f"{what} {message.type_url[:200]}{where} is not allowed"
+            return f"{what} {_shown(message.type_url)}{where} is not allowed"
     return None
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from keyring_bridge.config.files import locked, read_trusted, write_atomic
 from keyring_bridge.errors import PolicyInvalid
-from keyring_bridge.policy.load import VERSION, load_policy, parse_policy
+from keyring_bridge.policy.load import VERSION, parse_policy
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -129,16 +128,16 @@ def _changing(path: Path) -> Iterator[TOMLDocument]:
 
 
 def _read(path: Path) -> tuple[TOMLDocument, str]:
+    """Return the file's document and text; those of a new file if there is none."""
     try:
-        text = read_trusted(path, what="policy", limit=_LIMIT).decode("utf-8")
-        return tomlkit.parse(text), text
+        content = read_trusted(path, what="policy", limit=_LIMIT)
     except FileNotFoundError:
         document = tomlkit.document()
         for line in _HEADER:
             document.add(tomlkit.comment(line))
         document["version"] = VERSION
         return document, ""
-    except (TOMLKitError, UnicodeDecodeError, RecursionError):
-        # The reader's message has the line.
-        load_policy(path)
-        raise PolicyInvalid(f"{path}: cannot be read as TOML") from None
+    # What does not load is for a person to mend.
+    parse_policy(bytes(content), path)
+    text = content.decode("utf-8")
+    return tomlkit.parse(text), text

@@ -1,0 +1,169 @@
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from cosmos_formats.signing import SignMode
+from keyring_bridge.errors import ConfigError, InsecureFile, PolicyInvalid
+from keyring_bridge.policy import KeyPolicy, MessagePatterns, Policy
+from keyring_bridge.policy.patterns import needs_exact_name
+
+KEY = """
+chains = ["ve-1"]
+sign_modes = ["direct"]
+messages = ["/cosmos.bank.v1beta1.MsgSend"]
+"""
+
+
+def put(tmp_path: Path, content: str | bytes) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.chmod(0o600)
+    return path
+
+
+def test_everything(tmp_path: Path) -> None:
+    path = put(
+        tmp_path,
+        f"""
+        version = 1
+        [keys."my key"]
+        fingerprint = "{"0a" * 32}"
+        chains = ["ve-1", "ve-2"]
+        sign_modes = ["direct", "direct-aux", "amino-json", "textual"]
+        messages = ["/cosmos.bank.v1beta1.MsgSend", "/cosmos.staking.v1beta1.*"]
+        callers = ["uid:1000", "spiffe://org/ops"]
+        unsafe_blind_signing = true
+        [keys.plain]
+        {KEY}
+        """,
+    )
+    policy = Policy.load(path)
+    assert policy.keys["my key"] == KeyPolicy(
+        fingerprint="0a" * 32,
+        chains=frozenset({"ve-1", "ve-2"}),
+        sign_modes=frozenset(
+            {SignMode.DIRECT, SignMode.DIRECT_AUX, SignMode.LEGACY_AMINO_JSON, SignMode.TEXTUAL},
+        ),
+        messages=MessagePatterns(frozenset({"/cosmos.bank.v1beta1.MsgSend"}), frozenset({"/cosmos.staking.v1beta1."})),
+        callers=frozenset({"uid:1000", "spiffe://org/ops"}),
+        unsafe_blind_signing=True,
+    )
+    assert policy.keys["plain"].callers is None
+    assert policy.keys["plain"].fingerprint is None
+    assert not policy.keys["plain"].unsafe_blind_signing
+    assert policy.digest == sha256(path.read_bytes()).hexdigest()
+
+
+def test_nothing(tmp_path: Path) -> None:
+    assert Policy.load(put(tmp_path, "version = 1")).keys == {}
+    assert Policy.empty().keys == {}
+    assert Policy.empty().digest == sha256(b"").hexdigest()
+
+
+def key(**lines: str) -> str:
+    said = {"chains": "[]", "sign_modes": "[]", "messages": "[]", **lines}
+    return "version = 1\n[keys.ops]\n" + "\n".join(f"{name} = {value}" for name, value in said.items() if value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "version: is missing"),
+        ("version = 2", "version is 2, this release reads version 1"),
+        ("version = 1\n[key.ops]", "key: unknown key; did you mean 'keys'?"),
+        ("version = 1\n[keys]\nops = 1", "keys.ops: expected a table, got an integer"),
+        (key(chains=""), "keys.ops.chains: is missing"),
+        (key(sign_modes=""), "keys.ops.sign_modes: is missing"),
+        (key(messages=""), "keys.ops.messages: is missing"),
+        (key(chain='"ve-1"'), "keys.ops.chain: unknown key; did you mean 'chains'?"),
+        (key(blind_signing="true"), "keys.ops.blind_signing: unknown key; did you mean 'unsafe_blind_signing'?"),
+        (key(chains='"ve-1"'), "keys.ops.chains: expected a list, got a string"),
+        (key(chains="[1]"), "keys.ops.chains[0]: expected a string, got an integer"),
+        (key(chains='[""]'), "keys.ops: '' is no chain id"),
+        (key(chains='["ve-1 "]'), "keys.ops: 've-1 ' is no chain id"),
+        (key(sign_modes='["dirct"]'), "keys.ops.sign_modes[0]: is 'dirct', expected one of"),
+        (key(sign_modes='["dirct"]'), "did you mean 'direct'?"),
+        (key(sign_modes='["eip-191"]'), "keys.ops.sign_modes[0]: is 'eip-191'"),
+        (key(messages='["MsgSend"]'), "keys.ops: 'MsgSend' is neither a message type"),
+        (key(messages='["*"]'), "'*' is neither"),
+        (key(messages='["/*"]'), "'/*' is neither"),
+        (key(messages='["/cosmos.*"]'), "'/cosmos.*' is neither"),
+        (key(messages='["/cosmos.bank.v1beta1.Msg*"]'), "is neither"),
+        (key(messages='["/cosmos.*.v1beta1.MsgSend"]'), "is neither"),
+        (key(messages='["cosmos.bank.v1beta1.*"]'), "is neither"),
+        (key(messages='["/cosmos..MsgSend"]'), "is neither"),
+        (key(messages='["/cosmos.bank.v1beta1.MsgSend "]'), "is neither"),
+        (key(messages='["/cosmos.bank.v1beta1.MsgSend\\n"]'), "is neither"),
+        (key(messages='[""]'), "is neither"),
+        (key(fingerprint='"0a"'), "keys.ops: fingerprint must be 64 lower-case hexadecimal digits"),
+        (key(fingerprint=f'"{"0A" * 32}"'), "fingerprint must be 64 lower-case hexadecimal digits"),
+        (key(fingerprint=f'"{"0a" * 32}\\n"'), "fingerprint must be"),
+        (key(callers="[]"), "keys.ops: callers is empty"),
+        (key(callers='["alice"]'), "keys.ops: 'alice' is no caller"),
+        (key(callers='["uid:"]'), "'uid:' is no caller"),
+        (key(callers='["uid:1 "]'), "is no caller"),
+        (key(unsafe_blind_signing='"yes"'), "keys.ops.unsafe_blind_signing: expected true or false, got a string"),
+        (f'version = 1\n[keys." ops"]\n{KEY}', 'keys." ops": key name begins or ends with white space'),
+        (f'version = 1\n[keys.""]\n{KEY}', 'keys."": a key name is needed'),
+        (f'version = 1\n[keys."a\\u202eb"]\n{KEY}', "invisible character U+202E"),
+        (f'version = 1\n[keys."ops.info"]\n{KEY}', "key name ends with .info"),
+        ("version = 1\n[keys.ops]\n[keys.ops]", "Cannot declare"),
+        (b"version = 1 # \xff", "not UTF-8 at byte 14"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("x" * ((4 << 20) + 1), "larger than"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, content: str | bytes, message: str) -> None:
+    path = put(tmp_path, content)
+    with pytest.raises(PolicyInvalid) as caught:
+        Policy.load(path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_file_that_is_missing_or_no_file(tmp_path: Path) -> None:
+    with pytest.raises(PolicyInvalid, match="cannot be read"):
+        Policy.load(tmp_path / "none.toml")
+    with pytest.raises(ConfigError):
+        Policy.load(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_file_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    path = put(tmp_path, "version = 1")
+    path.chmod(mode)
+    with pytest.raises(InsecureFile, match=f"others can write the policy {path}"):
+        Policy.load(path)
+
+
+@pytest.mark.parametrize(
+    ("type_url", "exact"),
+    [
+        ("/cosmos.bank.v1beta1.MsgSend", False),
+        ("/cosmos.authz.v1beta1.MsgGrant", True),
+        ("/cosmos.authz.v1beta1.MsgExec", True),
+        ("/cosmos.authz.v1beta1.MsgSomethingNew", True),
+        ("/cosmos.authz.v2.MsgGrant", True),
+        ("/cosmos.authz.v1beta1.MsgRevoke", False),
+        ("/cosmos.feegrant.v1beta1.MsgGrantAllowance", True),
+        ("/cosmos.feegrant.v1beta1.MsgRevokeAllowance", False),
+        ("/cosmos.feegrant.v1beta1.MsgPruneAllowances", False),
+        ("/cosmos.staking.v1beta1.StakeAuthorization", True),
+        ("/other.chain.v1.SpendAllowance", True),
+        ("/ibc.applications.interchain_accounts.controller.v1.MsgSendTx", True),
+        ("/ibc.applications.transfer.v1.MsgTransfer", False),
+    ],
+)
+def test_types_that_no_wildcard_covers(type_url: str, exact: bool) -> None:
+    assert needs_exact_name(type_url) is exact
+    package = type_url[: type_url.rfind(".")]
+    assert MessagePatterns.of([f"{package}.*"]).match(type_url, known=True) is not exact
+    assert MessagePatterns.of([type_url]).match(type_url, known=True)
+    assert MessagePatterns.of([type_url]).match(type_url, known=False)
+    assert not MessagePatterns.of([f"{package}.*"]).match(type_url, known=False)
+
+
+def test_patterns_are_listed_as_they_are_written() -> None:
+    patterns = ["/b.c.*", "/a.b.D", "/a.b.C"]
+    assert list(MessagePatterns.of(patterns)) == ["/a.b.C", "/a.b.D", "/b.c.*"]
