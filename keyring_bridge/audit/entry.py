@@ -55,8 +55,7 @@ _IDENTIFIER = re.compile(r"[!#-\[\]-~]{0,64}")
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The last entry of a chain: a promise about everything before it.
 
     Attributes:

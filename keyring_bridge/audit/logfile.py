@@ -11,8 +11,8 @@ import fcntl
 import os
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from keyring_bridge.audit.entry import EMPTY, Head, NotAnEntry, scan
 from keyring_bridge.audit.recovery import MAX_TORN_BYTES, is_tear
@@ -23,8 +23,7 @@ _FIRST_WINDOW = 4096
 _MARK_BYTES = 80
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """Where the chain of a file ends.
 
     Attributes:
@@ -71,6 +70,7 @@ class LogFile:
         except BaseException:
             os.close(self.fd)
             raise
+        self._name = os.fspath(path)
         self._identity = (status.st_dev, status.st_ino)
         self._mark = b""
         self._mark_at = 0
@@ -108,10 +108,10 @@ class LogFile:
             raise _failed("the audit log cannot be read, or is no longer in its place", self.path, error) from error
 
     def _catch_up(self, known: End) -> End:
-        status = os.stat(self.path)
+        status = os.stat(self._name)
         if (status.st_dev, status.st_ino) != self._identity:
             raise _failed("the audit log was replaced by another file", self.path)
-        size = os.fstat(self.fd).st_size
+        size = status.st_size
         if size < known.size:
             raise _failed("the audit log was cut short", self.path)
         if os.pread(self.fd, len(self._mark), self._mark_at) != self._mark:

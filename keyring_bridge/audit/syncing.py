@@ -26,7 +26,8 @@ class GroupSync:
 
     def __init__(self, sync: Callable[[], None]) -> None:
         self._sync = sync
-        self._turn = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
         self._leading = False
         self._written = 0
         self._synced = 0
@@ -47,7 +48,7 @@ class GroupSync:
         Raises:
             OSError: The sync failed, or one failed before.
         """
-        with self._turn:
+        with self._lock:
             while True:
                 if self._synced >= end:
                     return
@@ -61,12 +62,12 @@ class GroupSync:
         try:
             self._sync()
         except BaseException:
-            with self._turn:
+            with self._lock:
                 self._failed = True
                 self._leading = False
                 self._turn.notify_all()
             raise
-        with self._turn:
+        with self._lock:
             self._synced = target
             self.syncs += 1
             self._leading = False
