@@ -135,6 +135,8 @@ class Connection:
         try:
             yield session.binding
             intact = True
+        except TokenFault:
+            raise
         except BridgeError:
             intact = True
             raise

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from keyring_bridge.errors import ProviderError
 from keyring_bridge.providers.pkcs11 import codes
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ _RENAMED = {
 }
 
 
-class TokenFault(Exception):
-    """A PKCS#11 call that failed.
+class TokenFault(ProviderError):
+    """A PKCS#11 call that failed. One that slips through is an error of the tree, if not the most telling one.
 
     Attributes:
         rv: The return value (``CKR_…``).
@@ -67,7 +68,7 @@ class TokenFault(Exception):
     """
 
     def __init__(self, rv: int, call: str) -> None:
-        super().__init__(f"{call}: {codes.name_of(rv)}")
+        super().__init__("the token failed", detail=f"{call}: {codes.name_of(rv)}")
         self.rv = rv
         self.call = call
 
@@ -107,7 +108,7 @@ def to_error(fault: TokenFault, doing: str) -> BridgeError:
     """Return the error of the tree for ``fault``; ``doing`` completes the sentence "the token failed to …"."""
     from keyring_bridge import errors
 
-    detail = str(fault)
+    detail = fault.detail
     if fault.rv in TOKEN_GONE or fault.rv == codes.DEVICE_ERROR:
         kind: type[BridgeError] = errors.TokenRemoved if fault.rv in TOKEN_GONE else errors.ProviderError
         return kind(f"the token was removed or does not answer; it failed to {doing}", detail=detail)

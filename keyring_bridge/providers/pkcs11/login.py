@@ -64,6 +64,12 @@ def pin_state(info: TokenInfo) -> str:
     return "ok"
 
 
+def check_source(pin_source: str) -> None:
+    """Raise ConfigError unless ``pin_source`` names a source."""
+    if pin_source != PINPAD:
+        parse_source(pin_source)
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """How one provider logs in.
@@ -129,11 +135,11 @@ class Login:
             raise AuthError(
                 "the login failed, and the token may have counted it as a wrong PIN; nothing was signed",
                 hint="look at the token, then run `hsm unlock`; until then no login is attempted",
-                detail=str(TokenFault(rv, "C_Login")),
+                detail=TokenFault(rv, "C_Login").detail,
             )
 
     def _refused(self, rv: int, place: Place) -> AuthError:
-        detail = str(TokenFault(rv, "C_Login"))
+        detail = TokenFault(rv, "C_Login").detail
         try:
             state = pin_state(refreshed(place))
         except TokenFault:

@@ -198,7 +198,7 @@ def _initialized(real: str, environment: str | None) -> Module:
         hint = None
         if environment is not None and environment not in os.environ:
             hint = f"{environment} is not set; the library may need it"
-        raise LibraryInvalid("the PKCS#11 library cannot be initialised", hint=hint, detail=str(fault)) from fault
+        raise LibraryInvalid("the PKCS#11 library cannot be initialised", hint=hint, detail=fault.detail) from fault
     if not ours:
         raise LibraryInvalid(
             "other code in this process has initialised the PKCS#11 library already",

@@ -61,8 +61,10 @@ class Pkcs11Provider(ProviderBase):
     def __init__(self, options: Mapping[str, object], context: ProviderContext) -> None:
         super().__init__(options, context)
         from keyring_bridge.config import build
+        from keyring_bridge.providers.pkcs11.login import check_source
 
         self.options = build(Options, options, f"providers.{context.name}")
+        check_source(self.options.pin_source)
         self._connection: Connection | None = None
         self._upkeep: Upkeep | None = None
         self._opening = threading.RLock()
@@ -137,10 +139,10 @@ class Pkcs11Provider(ProviderBase):
             return ProviderStatus("locked", is_hardware(info), info, pin_state(info), 0, self._why_locked(info))
         except (TokenNotFound, TokenRemoved) as error:
             return ProviderStatus("disconnected", self.hardware, message=str(error))
-        except BridgeError as error:
-            return ProviderStatus("failed", self.hardware, message=str(error))
         except TokenFault as fault:
             return ProviderStatus("failed", self.hardware, message=str(to_error(fault, "tell its state")))
+        except BridgeError as error:
+            return ProviderStatus("failed", self.hardware, message=str(error))
 
     # --- capabilities ------------------------------------------------------------------------------------------------
 
@@ -220,6 +222,16 @@ class Pkcs11Provider(ProviderBase):
             return [place.info for place in places(self._module())]
         except TokenFault as fault:
             raise to_error(fault, "list its tokens") from fault
+
+    @guarded
+    def login_id(self) -> str:
+        """See :class:`~keyring_bridge.providers.base.LogsIn`."""
+        from keyring_bridge.providers.pkcs11.login import token_id
+
+        try:
+            return token_id(self._find(self._module()).info)
+        except TokenFault as fault:
+            raise to_error(fault, "tell its serial number") from fault
 
     # --- connecting ----------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ def create_token(library: Path, label: str, so_pin: SecretBytes, user_pin: Secre
     except TokenFault as fault:
         if fault.rv in _PIN_REFUSED:
             raise PinIncorrect(
-                "the token does not take this PIN", hint="choose one of 4 to 255 characters", detail=str(fault)
+                "the token does not take this PIN", hint="choose one of 4 to 255 characters", detail=fault.detail
             ) from fault
         raise to_error(fault, "be initialised") from fault
 

@@ -12,7 +12,6 @@ from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.errors import AuthError, ConfigError, InsecureFile, PinBlocked, PinIncorrect, PinLocked, PinRequired
 from keyring_bridge.login_guard import LoginGuard
 from keyring_bridge.model import KeySpec
-from keyring_bridge.providers.pkcs11.login import token_id
 from keyring_bridge.secrets import SecretBytes
 
 if TYPE_CHECKING:
@@ -101,8 +100,8 @@ def test_after_the_source_is_corrected_and_unlocked_it_works(
     assert (status.state, status.pin) == ("locked", "count_low")
     assert "no PIN was sent" in status.message
     softhsm.write_pin(token.pin, "some.pin")
-    assert status.token is not None
-    context.login_guard.clear(token_id(status.token))
+    assert provider.login_id() == context.login_guard.all()[0].token_id
+    context.login_guard.clear(provider.login_id())
     provider.connect()
     assert provider.status().state == "ready"
     assert provider.status().pin == "ok"
@@ -232,7 +231,7 @@ def test_a_pin_file_that_others_can_read(softhsm: SoftHsm, shim: Shim, shimmed: 
 
 def test_a_pin_in_the_configuration_is_refused(make: MakeProvider) -> None:
     with pytest.raises(ConfigError) as caught:
-        make(pin_source="648219").connect()
+        make(pin_source="648219")
     assert "648219" not in f"{caught.value} {caught.value.detail} {caught.value.hint}"
 
 
