@@ -75,9 +75,12 @@ class Schema:
         from google.protobuf.message import DecodeError
 
         try:
-            unordered = {file.name: file for file in FileDescriptorSet.FromString(data).file}
+            parsed = FileDescriptorSet.FromString(data).file
         except DecodeError:
             raise InvalidSchema("not a FileDescriptorSet") from None
+        unordered = {file.name: file for file in parsed}
+        if len(unordered) != len(parsed):
+            raise InvalidSchema("the descriptor set has a file twice")
         packed = bytearray()
         files: list[_File] = []
         owners: dict[str, int] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cosmos_formats import address
 from cosmos_formats.anyvalue import AnyValue
 from cosmos_formats.errors import InvalidAddress, InvalidKey
