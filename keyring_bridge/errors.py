@@ -356,6 +356,14 @@ class TokenFull(ProviderError):
     code = "token_full"
 
 
+class KeyFileDamaged(ProviderError):
+    """The software provider's key file is cut off, was edited, or is of a later version."""
+
+    code = "key_file_damaged"
+    exit_code = Exit.INTEGRITY
+    default_hint = "restore the key file from a backup"
+
+
 class TokenRemoved(ProviderError):
     """The token went away, or came back and has to be opened again."""
 

@@ -11,6 +11,7 @@ Capability methods get the same from the decorator :func:`guarded`.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,14 +20,14 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, TypeVar, final, runtime_checkable
 
-from keyring_bridge.errors import BridgeError, ProviderError
+from cosmos_formats.pubkeys import KeyType
+from keyring_bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest, ProviderError
 
 if TYPE_CHECKING:
-    from keyring_bridge.login_guard import LoginGuard
-    from keyring_bridge.secrets import SecretBytes
-
     from cosmos_formats.pubkeys import PublicKey
+    from keyring_bridge.login_guard import LoginGuard
     from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, TokenInfo
+    from keyring_bridge.secrets import SecretBytes
 
 
 _P = ParamSpec("_P")
@@ -48,6 +49,18 @@ def guarded(method: Callable[_P, _R]) -> Callable[_P, _R]:
             ) from error
 
     return wrapper
+
+
+def _check_payload(key_type: KeyType, payload: object) -> None:
+    # Tokens take a digest of any length, and some spoil the session over a bytearray, so none gets to see them.
+    if type(payload) is not bytes:
+        raise InvalidRequest("the payload to sign must be bytes")
+    if key_type is KeyType.ED25519:
+        return
+    if key_type is KeyType.X25519:
+        raise InvalidRequest("an x25519 key does not sign")
+    if len(payload) != 32:
+        raise InvalidRequest(f"a digest to sign has 32 bytes, not {len(payload)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +151,15 @@ class ProviderBase(ABC):
             64 bytes, r‖s or R‖S. High s is allowed here; the bridge normalises and verifies.
 
         Raises:
+            InvalidRequest: The payload is not ``bytes``, not of the right length, or the key does not sign.
+            DeadlineExceeded: The deadline passed before the device was asked.
             ProviderError: Nothing usable came back. The operation is not repeated by the provider, except where
                 it is certain that the token had not begun it.
         """
         with self._errors("sign"):
+            _check_payload(ref.public_key.key_type, payload)
+            if deadline is not None and time.monotonic() >= deadline:
+                raise DeadlineExceeded("the deadline passed before the key was asked")
             return self._sign(ref, payload, deadline)
 
     @final

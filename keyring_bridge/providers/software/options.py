@@ -1,0 +1,46 @@
+"""Options of a ``software`` provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyring_bridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from keyring_bridge.secrets import SecretSource
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``[providers.NAME]`` of a ``software`` backend may say.
+
+    Attributes:
+        file: The key file; without it, ``NAME.keys`` in the state directory.
+        passphrase_source: A source of :mod:`keyring_bridge.secrets`; ``prompt`` if nothing is said.
+        pin_source: The same by the name that other backends have for it.
+        idle_timeout: Seconds without an operation after which the keys are wiped from memory; 0 for never.
+    """
+
+    file: Path | None = None
+    passphrase_source: str | None = None
+    pin_source: str | None = None
+    idle_timeout: float = 900.0
+
+    def __post_init__(self) -> None:
+        if self.passphrase_source is not None and self.pin_source is not None:
+            raise ConfigError("`passphrase_source` and `pin_source` are the same; say one of them")
+        if not 0 <= self.idle_timeout <= 31_536_000:
+            raise ConfigError("`idle_timeout` must be between 0 and 31536000 seconds")
+
+    @property
+    def source(self) -> SecretSource:
+        """Where the passphrase comes from.
+
+        Raises:
+            ConfigError: The option names no source.
+        """
+        from keyring_bridge.secrets import parse_source
+
+        return parse_source(self.passphrase_source or self.pin_source or "prompt")
