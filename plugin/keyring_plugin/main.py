@@ -1,0 +1,132 @@
+"""The program ``keyring-plugin``: serves the protocol on standard input and output until its client goes away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from keyring_bridge.errors import BridgeError, Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+    from keyring_bridge.config import Config
+    from keyring_plugin.service import Service
+
+DRAIN_SECONDS = 10.0
+"""How long a termination signal waits for requests that are being served."""
+
+CLOSE_SECONDS = 5.0
+"""How long logging out of devices may take."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def run() -> NoReturn:
+    """Run ``keyring-plugin`` with the process's arguments and end the process."""
+    status = main(sys.argv[1:])
+    sys.stderr.flush()
+    # Threads may sit in a device's library or wait for input. The interpreter would tear itself down under them.
+    os._exit(status)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve standard input and output.
+
+    Args:
+        argv: The arguments without the program's name.
+
+    Returns:
+        The exit code: 0 when the client went away or the process was asked to end.
+    """
+    config_path: Path | None = None
+    # The parser costs 10 ms, and chain commands start the program without arguments.
+    if argv:
+        try:
+            config_path = _parser().parse_args(argv).config
+        except SystemExit as stop:
+            sys.stdout.flush()
+            return int(stop.code or 0)
+    from keyring_bridge.secrets import harden_process
+    from keyring_plugin.stdio import take_over
+
+    harden_process()
+    if os.isatty(0):
+        sys.stderr.write("keyring-plugin: reading JSON-RPC from this terminal, a request per line (see --help)\n")
+    try:
+        connection = take_over()
+    except OSError as error:
+        sys.stderr.write(f"keyring-plugin: standard input or output is closed ({error.strerror})\n")
+        return Exit.USAGE
+    # A handler may do little more than write a byte: the locks it would need may be held by what it interrupted.
+    waking, wake = os.pipe()
+    for number in _SIGNALS:
+        signal.signal(number, lambda received, _: _wake(wake, received))
+    config = _configuration(config_path)
+
+    from keyring_bridge.config.model import RpcConfig
+    from keyring_bridge.secrets import tty_prompt
+    from keyring_bridge.watchdog import Watchdog
+    from keyring_plugin.dispatch import Dispatcher
+    from keyring_plugin.server import Server
+    from keyring_plugin.service import Service, Session
+    from keyring_plugin.stdio import parent
+
+    limits = RpcConfig() if isinstance(config, BridgeError) else config.rpc
+    service = Service(config, tty_prompt)
+    dispatcher = Dispatcher(Session(service, parent()))
+    server = Server(connection, dispatcher, limits, Watchdog(), lambda: _wake(wake, 0))
+    server.start()
+    received = os.read(waking, 1)[0]
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    server.drain(DRAIN_SECONDS if received else None)
+    _close(service)
+    return Exit.OK
+
+
+def _configuration(path: Path | None) -> Config | BridgeError:
+    """Read the configuration; an error is kept for the requests that need one, so that a client can be told."""
+    from keyring_bridge.config import load
+
+    try:
+        config = load(path)
+    except BridgeError as error:
+        sys.stderr.write(f"keyring-plugin: {error.code}: {error}" + (f" ({error.hint})" if error.hint else "") + "\n")
+        return error
+    for warning in config.warnings:
+        sys.stderr.write(f"keyring-plugin: warning: {warning}\n")
+    return config
+
+
+def _wake(descriptor: int, reason: int) -> None:
+    os.write(descriptor, bytes([reason]))
+
+
+def _close(service: Service) -> None:
+    """Close the bridge, but do not wait for a device that hangs."""
+    import threading
+
+    closing = threading.Thread(target=service.close, daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    from keyring_bridge import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="keyring-plugin",
+        description="Serve the keyring bridge's protocol (JSON-RPC 2.0) on standard input and output. A PIN comes from "
+        "the source that the configuration names, else from the terminal.",
+        epilog='Try: echo \'{"jsonrpc":"2.0","id":1,"method":"keyring.list"}\' | keyring-plugin',
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the configuration (default: as for hsm)")
+    parser.add_argument("--version", action="version", version=f"keyring-plugin {__version__}")
+    return parser
