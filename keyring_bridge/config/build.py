@@ -68,8 +68,11 @@ def build(cls: type[_T], mapping: Mapping[str, object], path: str, *, error: typ
 
 
 def key_path(path: str, key: str) -> str:
-    """Return the path of ``key`` in the table at ``path``, quoted as TOML would."""
-    shown = key if _BARE_KEY.fullmatch(key) else f'"{key[:80]}"'
+    """Return the path of ``key`` in the table at ``path``, quoted as TOML would, on one line."""
+    shown = key
+    if not _BARE_KEY.fullmatch(key):
+        cut = key[:80]
+        shown = f'"{cut}"' if cut.isprintable() else f'"{ascii(cut)[1:-1]}"'
     return f"{path}.{shown}" if path else shown
 
 

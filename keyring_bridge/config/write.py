@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from keyring_bridge.config.files import locked, read_trusted, write_atomic
 from keyring_bridge.config.load import VERSION, load, parse
@@ -284,3 +285,8 @@ def _writing(path: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except (ValueError, TOMLKitError) as error:
+        raise ConfigError(
+            f"{path}: cannot be changed as it is written now: {error}",
+            hint="write each provider as a table, [providers.NAME]",
+        ) from None

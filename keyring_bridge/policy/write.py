@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from keyring_bridge.config.files import locked, read_trusted, write_atomic
 from keyring_bridge.errors import PolicyInvalid
@@ -125,6 +126,10 @@ def _changing(path: Path) -> Iterator[TOMLDocument]:
                 write_atomic(path, text.encode())
     except OSError as error:
         raise PolicyInvalid(f"{path}: cannot be written: {error.strerror or error}") from None
+    except (ValueError, TOMLKitError) as error:
+        raise PolicyInvalid(
+            f"{path}: cannot be changed as it is written now: {error}", hint='write each key as a table, [keys."NAME"]'
+        ) from None
 
 
 def _read(path: Path) -> tuple[TOMLDocument, str]:

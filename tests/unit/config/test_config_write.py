@@ -155,6 +155,15 @@ def test_changes_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     assert sorted(load(path).providers) == ["main", *names]
 
 
+def test_a_form_that_cannot_be_extended_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("version = 1\nproviders = {}\n")
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="cannot be changed as it is written now"):
+        write.add_provider(path, "soft", "software", {})
+    assert path.read_text() == "version = 1\nproviders = {}\n"
+
+
 # --- hsm.json --------------------------------------------------------------------------------------------------------
 
 PIN = 'hunter2 "4711" \\'

@@ -147,3 +147,13 @@ def test_a_link_is_followed(path: Path, tmp_path: Path) -> None:
     add_starter(path, "ops", FINGERPRINT, "ve-1", [SEND])
     assert path.is_symlink()
     assert list(Policy.load(real / "policy.toml").keys) == ["ops"]
+
+
+@pytest.mark.parametrize("keys", ["keys = {}", "keys = {a = {chains = [], sign_modes = [], messages = []}}"])
+def test_a_form_that_cannot_be_extended_is_left_alone(path: Path, keys: str) -> None:
+    content = f"version = 1\n{keys}\n"
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(PolicyInvalid, match="cannot be changed as it is written now"):
+        add_starter(path, "ops", FINGERPRINT, "ve-1", [SEND])
+    assert path.read_text() == content
