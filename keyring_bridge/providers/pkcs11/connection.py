@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import KeyType
-from keyring_bridge.errors import BridgeError, InvalidRequest, SignatureRejected
+from keyring_bridge.errors import BridgeError, SignatureRejected
 from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.faults import RECOVERABLE, PoolClosed, TokenFault, binding
 from keyring_bridge.providers.pkcs11.objects import check_same, locate
@@ -96,7 +96,7 @@ class Connection:
         Raises:
             PoolClosed: The connection ended before anything was sent.
             TokenFault: As :meth:`.sessions.Session.sign`; the session is closed where it may be spoilt.
-            BridgeError: The key is not there, is another one, or the payload does not suit it.
+            BridgeError: The key is not there, or is another one.
         """
         session = self.pool.borrow(deadline)
         intact = False
@@ -104,8 +104,6 @@ class Connection:
             key = session.keys.get(ref.uri)
             if key is None or key.public_key != ref.public_key:
                 key = self._bind(session, ref)
-            if key.digest and len(payload) != 32:
-                raise InvalidRequest(f"a digest to sign has 32 bytes, not {len(payload)}")
             signature = session.sign(key, payload)
             intact = True
             return signature
@@ -194,10 +192,8 @@ class Connection:
         """Find the key in this session and make sure that it is the one that the record means."""
         key, public_key = locate(session.binding, Pkcs11Uri.parse(ref.uri), self.place.info)
         check_same(ref.public_key, public_key)
-        if public_key.key_type is KeyType.X25519:
-            raise InvalidRequest("an x25519 key does not sign")
-        digest = public_key.key_type is not KeyType.ED25519
-        bound = BoundKey(key.handle, public_key, ECDSA if digest else EDDSA, digest)
+        mechanism = EDDSA if public_key.key_type is KeyType.ED25519 else ECDSA
+        bound = BoundKey(key.handle, public_key, mechanism)
         session.keys[ref.uri] = bound
         self.known.add(ref.uri)
         return bound

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from keyring_bridge.errors import (
     BridgeError,
-    InvalidRequest,
     ObjectNotFound,
     PinRequired,
     SessionLost,
@@ -106,9 +105,6 @@ class Pkcs11Provider(ProviderBase):
         return self._read(lambda session, token: locate(session, parsed, token)[1], "read a public key")
 
     def _sign(self, ref: KeyRef, payload: bytes, deadline: float | None) -> bytes:
-        # Anything but bytes could change while the token reads it, or have another length in C.
-        if type(payload) is not bytes:
-            raise InvalidRequest("the payload to sign must be bytes")
         for last in (False, True):
             connection = self._connection or self._connected()
             try:

@@ -51,13 +51,11 @@ class BoundKey:
         handle: Its handle in that session.
         public_key: The public key that was read from the token beside it.
         mechanism: Address of the CK_MECHANISM that it signs with.
-        digest: Whether it signs a 32-byte digest.
     """
 
     handle: int
     public_key: PublicKey
     mechanism: int
-    digest: bool
 
 
 class Session:
@@ -211,15 +209,16 @@ class SessionPool:
 
     def check_idle(self, alive: Callable[[Session], bool]) -> None:
         """Pass each idle session to ``alive`` and close those that are not."""
-        for _ in range(len(self._places)):
-            try:
-                place = self._places.popleft()
-            except IndexError:
-                return
+        taken = []
+        with contextlib.suppress(IndexError):
+            while True:
+                taken.append(self._places.popleft())
+        for place in taken:
             if place is not None and not alive(place):
                 place.close()
-                place = None
-            self._return(place)
+                self._return(None)
+            else:
+                self._return(place)
 
     def close(self) -> None:
         """Close the idle sessions and lend no more. ``on_end`` follows when the lent ones are back."""

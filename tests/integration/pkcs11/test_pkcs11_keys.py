@@ -27,6 +27,7 @@ from keyring_bridge.secrets import SecretBytes
 if TYPE_CHECKING:
     from keyring_bridge.providers.pkcs11 import Pkcs11Provider
     from tests.integration.pkcs11.conftest import MakeProvider
+    from tests.shim.shim import Shim
 
 pytestmark = pytest.mark.softhsm
 
@@ -187,6 +188,18 @@ def test_nothing_is_left_of_a_deleted_key(provider: Pkcs11Provider) -> None:
     with connection.reading() as session:
         labels = [found[Attribute.LABEL] for found in session.get_objects()]
     assert labels == ["kept"] * 3
+
+
+def test_the_handle_of_a_deleted_key_is_forgotten(shim: Shim, shimmed: MakeProvider) -> None:
+    provider = shimmed()
+    key = provider.generate_key(KeySpec("k", KeyType.SECP256K1))
+    provider.sign(key.ref, bytes(32))
+    provider.delete_key(key.ref)
+    shim.clear_trace()
+    with pytest.raises(ObjectNotFound):
+        provider.sign(key.ref, bytes(32))
+    # A token may give the same number to another key.
+    assert shim.calls()["C_SignInit"] == 0
 
 
 def test_another_key_in_the_place_is_not_used(provider: Pkcs11Provider) -> None:

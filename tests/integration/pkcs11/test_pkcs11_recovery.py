@@ -234,6 +234,10 @@ def test_keepalive_finds_dead_sessions_first(shim: Shim, shimmed: MakeProvider) 
     shim.clear_trace()
     wait_for(lambda: shim.calls()["C_GetSessionInfo"] >= 4)
     assert shim.calls()["C_CloseSession"] == 0
+    # Calls take turns: the login's own session, then the idle one.
+    shim.control(*(f"fail C_GetSessionInfo {number} b3" for number in (2, 4, 6)))
+    wait_for(lambda: shim.calls()["C_CloseSession"] == 1)
+    assert provider._connection is not None
     shim.control("removed")
     wait_for(lambda: provider._connection is None)
     shim.control()
