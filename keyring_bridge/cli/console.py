@@ -88,6 +88,12 @@ class Console:
         self._err.write(f"{_style(self._err).warning('warning:')} {visible(text)}\n")
         self._err.flush()
 
+    def progress(self, text: str, *, ended: bool = False) -> None:
+        """Show how far something is, on one line of a terminal that the next call writes over."""
+        if _is_terminal(self._err):
+            self._err.write(f"\r\x1b[K{'' if ended else visible(text)}")
+            self._err.flush()
+
     @property
     def interactive(self) -> bool:
         """Whether a person can be asked: standard input and standard error are a terminal."""

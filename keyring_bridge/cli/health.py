@@ -107,7 +107,7 @@ class AuditHealth:
     def to_json(self) -> dict[str, object]:
         """Return the log's head ready for JSON."""
         last = self.last
-        head = {"seq": last.seq, "hash": last.hash, "time": last.time} if last is not None else None
+        head = {"seq": last.seq, "hash": last.head.hash, "time": last.time} if last is not None else None
         return {"path": self.path, "exists": self.exists, "head": head}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cosmos_formats import address as bech32_address
-from keyring_bridge.cli.render import PLAIN, Style, details, table, timestamp
+from keyring_bridge.cli.render import PLAIN, Style, details, readable, table, timestamp
 from keyring_bridge.errors import KeyNotFound
 from keyring_bridge.model import Purpose
 
@@ -93,7 +93,7 @@ def record_text(record: StoredRecord, prefix: str, style: Style = PLAIN, bech: s
     """Return one record in full for people."""
     fields: dict[str, object] = dict(record_json(record, prefix, bech))
     fields["hardware"] = None if record.hardware is None else hardware_text(record.hardware)
-    return details(fields, style)
+    return details(readable(fields), style)
 
 
 def hardware_text(hardware: bool) -> str:

@@ -110,6 +110,11 @@ def details(fields: Mapping[str, object] | Iterable[tuple[str, object]], style: 
     return "\n".join(f"{margin}{style.strong(name + ':')}{' ' * (longest - len(name))} {text}" for name, text in shown)
 
 
+def readable(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return JSON members under names for people: spaces instead of underscores."""
+    return {name.replace("_", " "): value for name, value in fields.items()}
+
+
 def cell(value: object) -> str:
     """Return one value as visible text: yes and no for booleans, ``-`` for None, commas between list items."""
     if value is None:

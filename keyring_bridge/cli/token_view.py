@@ -28,7 +28,7 @@ def attributes(info: KeyInfo) -> dict[str, object]:
         "key_id": info.key_id.hex(),
         "extractable": info.extractable,
         "sensitive": info.sensitive,
-        "generated_in_token": info.local,
+        "origin": None if info.local is None else ("generated" if info.local else "imported"),
     }
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
-from keyring_bridge.cli.render import Style, details, table
+from keyring_bridge.cli.render import Style, details, table, visible
 from keyring_bridge.errors import Exit
 
 if TYPE_CHECKING:
     import argparse
 
-    from keyring_bridge.audit import Damaged, Entry, VerifyReport
+    from keyring_bridge.audit import Damaged, Entry, Head, VerifyReport
+    from keyring_bridge.cli.console import Console
     from keyring_bridge.cli.parser import Parser
     from keyring_bridge.cli.session import Session
 
 DEFAULT_LINES = 20
 MAX_LINES = 100_000
+_HEX = frozenset("0123456789abcdef")
 _TOLD = ("result", "key", "op", "provider", "caller", "rule", "code", "message")
 
 
@@ -34,8 +37,11 @@ def configure_tail(parser: Parser) -> None:
 
 def configure_verify(parser: Parser) -> None:
     """Define ``hsm audit verify``."""
-    parser.usage = "hsm audit verify [FILE] [options]"
+    parser.usage = "hsm audit verify [FILE] [--head SEQ:HASH] [options]"
     _add_file(parser)
+    parser.add_argument(
+        "--head", metavar="SEQ:HASH", help="a head noted earlier, elsewhere; a log that was cut since does not hold it"
+    )
     parser.set_defaults(handler=verify)
 
 
@@ -68,27 +74,66 @@ def verify(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.audit import verify as verify_log
 
     path = _log(arguments, session)
-    report = verify_log(path)
-    data = report_json(path, report)
+    anchor = parse_head(arguments.head) if arguments.head is not None else None
+    report = verify_log(path, anchor=anchor, progress=_progress(session.console))
 
     def text(style: Style) -> str:
+        fields = {
+            "log": path,
+            "entries": report.entries,
+            "from": report.first_time,
+            "to": report.last_time,
+            "head": f"{report.head.seq}:{report.head.hash}",
+            "intents without an outcome": [f"{frame.seq} {frame.kind}" for frame in report.outstanding] or None,
+            "recoveries": report.recoveries or None,
+            "torn bytes at the end": report.torn_bytes or None,
+            "problems": report.problem_count or None,
+        }
         verdict = style.good("the log is whole") if report.ok else style.bad("THE LOG DOES NOT VERIFY")
-        fields = details({"log": path, "entries": report.entries, "head": report.head.hash})
-        problems = [style.bad(f"problem: {problem}") for problem in map(str, data["problems"])]
-        return "\n".join([verdict, fields, *problems])
+        problems = [style.bad("problem: ") + visible(str(problem)) for problem in report.problems]
+        return "\n".join([verdict, details(fields, style), *problems])
 
-    return Result(data, text, Exit.OK if report.ok else Exit.INTEGRITY)
+    return Result(report_json(path, report), text, Exit.OK if report.ok else Exit.INTEGRITY)
+
+
+def parse_head(text: str) -> Head:
+    """Return the head that ``SEQ:HASH`` names, as ``hsm audit verify`` prints it.
+
+    Raises:
+        UsageError: It is not of that form.
+    """
+    from keyring_bridge.audit import Head
+
+    seq, _, digest = text.partition(":")
+    if not (seq.isascii() and seq.isdigit() and len(seq) < 19 and len(digest) == 64 and set(digest) <= _HEX):
+        raise UsageError("--head is the number of an entry and its hash: SEQ:HASH, as `hsm audit verify` prints it")
+    return Head(int(seq), digest)
 
 
 def report_json(path: Path, report: VerifyReport) -> dict[str, object]:
     """Return a verification report ready for JSON."""
     return {
-        "path": str(path),
+        "path": path,
         "ok": report.ok,
         "entries": report.entries,
+        "first_time": report.first_time,
+        "last_time": report.last_time,
         "head": {"seq": report.head.seq, "hash": report.head.hash},
-        "problems": [str(problem) for problem in report.problems],
+        "outstanding": [{"seq": frame.seq, "kind": frame.kind, "id": frame.id} for frame in report.outstanding],
+        "recoveries": report.recoveries,
+        "torn_bytes": report.torn_bytes,
+        "problem_count": report.problem_count,
+        "problems": [
+            {"code": problem.code, "line": problem.line, "offset": problem.offset, "message": problem.message}
+            for problem in report.problems
+        ],
     }
+
+
+def _progress(console: Console) -> Callable[[int, int], None] | None:
+    if not console.interactive:
+        return None
+    return lambda done, total: console.progress(f"verified {done >> 20} of {total >> 20} MiB", ended=done == total)
 
 
 def _damage(damaged: Damaged) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
-from keyring_bridge.cli.render import Style, details, visible
+from keyring_bridge.cli.render import Style, details, readable, visible
 from keyring_bridge.errors import Exit
 
 if TYPE_CHECKING:
@@ -136,4 +136,4 @@ def migrate(arguments: argparse.Namespace, session: Session) -> Result:
         "policy_written": new_policy,
         "warnings": list(migration.warnings),
     }
-    return Result(data, lambda style: details(data, style))
+    return Result(data, lambda style: details(readable(data), style))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import ConfigExists, UsageError
-from keyring_bridge.cli.render import Style, details
-from keyring_bridge.errors import ConfigError
+from keyring_bridge.cli.render import Style, details, readable
+from keyring_bridge.errors import NotAvailable
 
 if TYPE_CHECKING:
     import argparse
@@ -69,7 +69,7 @@ def init(arguments: argparse.Namespace, session: Session) -> Result:
     path = config_path(session.config_path)
     if path.exists() and not arguments.force:
         raise ConfigExists(f"{path}: exists already", hint="--force replaces it; --config names another file")
-    _check_chain(arguments.chain_id, arguments.prefix)
+    _check_chain(path, arguments.chain_id, arguments.prefix)
     backend, preset = resolve(arguments.backend)
     provider_class(backend)
     name = arguments.provider or backend
@@ -78,9 +78,13 @@ def init(arguments: argparse.Namespace, session: Session) -> Result:
         from keyring_bridge.cli.setup_pkcs11 import set_up
 
         options, token = set_up(arguments, preset, name, path.parent, session.console)
-    else:
+    elif backend == "software":
+        from keyring_bridge.cli.setup_software import set_up as set_up_software
+
         _refuse_token_options(arguments, backend)
-        options = _software_options(arguments, name, path.parent)
+        options = set_up_software(arguments, name, path.parent, path.parent / "state", session.console)
+    else:
+        raise NotAvailable(f"`hsm init` does not know the options of backend {backend}", hint="write them by hand")
     config = create(
         path,
         provider=name,
@@ -113,7 +117,7 @@ def init(arguments: argparse.Namespace, session: Session) -> Result:
 
     def text(style: Style) -> str:
         fields = data | {"token": f"{token.label} (serial {token.serial})" if token is not None else None}
-        return details(fields, style) + "\nnext: hsm keygen --label NAME"
+        return details(readable(fields), style) + "\nnext: hsm keygen --label NAME"
 
     return Result(data, text)
 
@@ -134,11 +138,12 @@ def config_path(named: Path | None) -> Path:
     return Path(os.path.abspath(path.expanduser()))
 
 
-def _check_chain(chain_id: str | None, prefix: str) -> None:
-    from keyring_bridge.config.model import check_chain
+def _check_chain(path: Path, chain_id: str | None, prefix: str) -> None:
+    """Refuse what the configuration would refuse, before a token is made."""
+    from keyring_bridge.config import Config
 
     try:
-        check_chain(chain_id, prefix)
+        Config(path=path, state_dir=path, policy_path=path, audit_path=path, chain_id=chain_id, prefix=prefix)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
@@ -149,7 +154,3 @@ def _refuse_token_options(arguments: argparse.Namespace, backend: str) -> None:
         given.append("create_token")
     if given:
         raise UsageError(f"--{given[0].replace('_', '-')} is for PKCS#11 tokens, not for backend {backend}")
-
-
-def _software_options(arguments: argparse.Namespace, name: str, folder: Path) -> dict[str, object]:
-    raise ConfigError(str(folder / name) + str(arguments))

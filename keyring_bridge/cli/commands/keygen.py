@@ -8,7 +8,7 @@ from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
-from keyring_bridge.cli.render import Style, details
+from keyring_bridge.cli.render import Style, details, readable
 from keyring_bridge.cli.starter import add_policy_options, write_starter
 from keyring_bridge.model import Purpose
 
@@ -71,7 +71,7 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     if arguments.chain_id is not None or arguments.message:
         _only_for_accounts(purpose)
     with session.bridge() as bridge:
-        session.console.note(f"generating a {key_type} key in {provider}")
+        session.console.note(f"generating a key ({key_type}) in {provider}")
         record = Keyring(bridge, session.caller).generate(
             arguments.label, key_type, purpose, provider=provider, wrappable=arguments.wrappable
         )
@@ -83,12 +83,12 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     def text(style: Style) -> str:
         fields: dict[str, object] = dict(data)
         fields["hardware"] = hardware_text(bool(record.hardware))
-        fields["proof"] = "a random challenge was signed in the token and verified with the public key"
+        fields["proof"] = "a random challenge was signed, and verified with the public key"
         if policy is not None:
             fields["policy"] = policy["path"]
             fields["chains"] = policy["chains"]
             fields["messages"] = policy["messages"]
-        return details(fields, style)
+        return details(readable(fields), style)
 
     return Result(data, text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyring_bridge.cli.console import Result
@@ -9,6 +10,7 @@ from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, details, table, visible
 from keyring_bridge.cli.starter import add_policy_options, write_starter
+from keyring_bridge.errors import PolicyInvalid
 from keyring_bridge.model import Purpose
 
 if TYPE_CHECKING:
@@ -174,10 +176,23 @@ def rename(arguments: argparse.Namespace, session: Session) -> Result:
 
     with session.keyring() as keyring:
         old = keyring.key(arguments.old).name
+        if arguments.new not in (record.name for record in keyring.list()):
+            _check_policy_can_follow(session.config.policy_path, old, arguments.new)
         record = keyring.rename(old, arguments.new)
     rename_key(session.config.policy_path, old, record.name)
     prefix = session.config.prefix
     return Result(record_json(record, prefix), lambda style: record_text(record, prefix, style))
+
+
+def _check_policy_can_follow(path: Path, old: str, new: str) -> None:
+    """Refuse a rename before it is done, if the policy could not take part in it."""
+    from keyring_bridge.policy import Policy
+
+    if not path.exists():
+        return
+    named = Policy.load(path).keys
+    if old in named and new in named:
+        raise PolicyInvalid(f"{path}: the key {new!r} has a policy already", hint="remove one of the two")
 
 
 def configure_sync(parser: Parser) -> None:
@@ -209,7 +224,7 @@ def sync(arguments: argparse.Namespace, session: Session) -> Result:
         "skipped": [key_json(info) | {"reason": reason} for info, reason in outcome.skipped],
         "only_in_store": [record.name for record in before.only_in_store],
     }
-    if outcome.added:
+    if any(record.purpose is Purpose.ACCOUNT for record in outcome.added):
         session.console.note("new records have no policy yet, so they sign nothing: see docs/configuration.md")
 
     def text(style: Style) -> str:

@@ -109,8 +109,11 @@ def _read(path: str) -> bytes:
             raise UsageError("nothing to sign: name a file, or pipe the sign bytes in")
         data = sys.stdin.buffer.read(MAX_PAYLOAD_BYTES + 1)
     else:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_PAYLOAD_BYTES + 1)
+        try:
+            with Path(path).open("rb") as file:
+                data = file.read(MAX_PAYLOAD_BYTES + 1)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
     if len(data) > MAX_PAYLOAD_BYTES:
         raise InvalidRequest(f"the input is longer than {MAX_PAYLOAD_BYTES} bytes")
     return data

@@ -58,7 +58,7 @@ def status(arguments: argparse.Namespace, session: Session) -> Result:
         "warnings": found.warnings,
         "problems": [{"where": where, **error_fields(error)} for where, error in found.problems],
     }
-    head = f"entry {audit.last.seq}, {audit.last.hash}" if audit.last is not None else "no entries"
+    head = f"entry {audit.last.seq}, {audit.last.head.hash}" if audit.last is not None else "no entries"
     general = {
         "configuration": config.path,
         "chain": config.chain_id or "none",
