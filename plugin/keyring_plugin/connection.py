@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 CHUNK_BYTES = 65536
 
@@ -43,6 +44,19 @@ class Connection:
             rest = memoryview(data)[written:]
             while rest:
                 rest = rest[os.write(self._writing, rest) :]
+
+    def finish_writing(self) -> None:
+        """Let the other end find the end of the stream. May be called twice."""
+        writing, self._writing = self._writing, -1
+        if writing < 0:
+            return
+        if writing != self._reading:
+            os.close(writing)
+            return
+        import socket
+
+        with suppress(OSError), socket.socket(fileno=os.dup(writing)) as both:
+            both.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close both descriptors. May be called twice."""

@@ -1,0 +1,257 @@
+"""The keyring for Python programs, over a plugin process or a socket.
+
+::
+
+    with KeyringClient.spawn(["keyring-plugin"]) as client:
+        signed = client.sign("ops", sign_bytes)
+        print(client.key("ops").address, signed.signature.hex())
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cosmos_formats.signing import SignMode
+from keyring_bridge import __version__
+from keyring_bridge.errors import PeerFailed
+from keyring_plugin.errors import VersionUnsupported
+from keyring_plugin.framing import Framing
+from keyring_plugin.protocol import HANDSHAKE, OLDEST_VERSION, PROTOCOL_VERSION
+from keyring_plugin.records import KeyEntry
+
+if TYPE_CHECKING:
+    from cosmos_formats.multisig import AnyPublicKey
+    from keyring_bridge.model import SignResult
+    from keyring_bridge.secrets import SecretBytes
+    from keyring_plugin.channel import Channel
+
+DEFAULT_SECONDS = 30.0
+
+# A method of the client is called ``list``, as in the SDK's interface.
+Entries = list[KeyEntry]
+
+
+class KeyringClient:
+    """The methods of the SDK's keyring, served by a bridge elsewhere. Safe to use from several threads.
+
+    Every method raises the errors of :mod:`keyring_bridge.errors` that the server answers with, and besides
+    ``DeadlineExceeded`` (no answer in time) and ``PeerFailed`` (the server is gone).
+
+    Args:
+        channel: Owned by the client from now on.
+        end: Called when the client is closed, after the server was told so.
+        timeout: Seconds that a call may take.
+    """
+
+    def __init__(
+        self, channel: Channel, end: Callable[[], None] | None = None, *, timeout: float = DEFAULT_SECONDS
+    ) -> None:
+        self.timeout = timeout
+        self._channel = channel
+        self._end = end
+        self._handshake: Mapping[str, Any] | None = None
+
+    @classmethod
+    def spawn(
+        cls,
+        argv: Sequence[str] = ("keyring-plugin",),
+        *,
+        timeout: float = DEFAULT_SECONDS,
+        framing: Framing = Framing.NEWLINE,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+    ) -> Self:
+        """Start a plugin process; closing the client ends it.
+
+        Args:
+            argv: The program and its arguments.
+            timeout: Seconds that a call may take, the process's start included in the first one.
+            framing: How messages are set apart.
+            env: The process's environment; ours if None.
+            cwd: Its directory; ours if None.
+
+        Raises:
+            PeerFailed: It could not be started.
+        """
+        from keyring_plugin.channel import Channel
+        from keyring_plugin.child import Child
+
+        child = Child(argv, env=env, cwd=cwd)
+        return cls(Channel(child.connection, framing, child.why), child.end, timeout=timeout)
+
+    @classmethod
+    def attach(cls, path: str | Path, *, timeout: float = DEFAULT_SECONDS) -> Self:
+        """Connect to a bridge that listens on a unix socket.
+
+        Raises:
+            PeerFailed: Nobody listens there, or somebody who is neither this user nor root.
+        """
+        from keyring_plugin.channel import Channel
+        from keyring_plugin.sockets import connect
+
+        return cls(Channel(connect(path)), timeout=timeout)
+
+    def close(self) -> None:
+        """Say goodbye and wait for the server to be done with calls that other threads have under way."""
+        self._channel.finish()
+        if self._end is not None:
+            self._end()
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    # --- the bridge ----------------------------------------------------------------------------------------------
+
+    def call(self, method: str, *, timeout: float | None = None, **params: object) -> Any:
+        """Call any method of the protocol.
+
+        Args:
+            method: Its name.
+            timeout: Seconds it may take; the client's own if None.
+            params: What JSON can carry; those that are None are left out.
+
+        Returns:
+            The result as it came.
+        """
+        if self._handshake is None and method != HANDSHAKE:
+            self.handshake()
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._channel.call(method, given, self.timeout if timeout is None else timeout)
+
+    def handshake(self) -> Mapping[str, Any]:
+        """Return what the server said of itself; asked once, before the first call.
+
+        Raises:
+            VersionUnsupported: It speaks no version of the protocol that this client speaks.
+        """
+        answer = self._handshake
+        if answer is None:
+            answer = self.call(
+                HANDSHAKE,
+                protocol_version=PROTOCOL_VERSION,
+                client={"name": "keyring-bridge-python", "version": __version__},
+            )
+            version = answer.get("protocol_version") if isinstance(answer, dict) else None
+            if not isinstance(version, int) or not OLDEST_VERSION <= version <= PROTOCOL_VERSION:
+                raise VersionUnsupported(f"the server speaks protocol version {version!r:.40}")
+            self._handshake = answer
+        return answer
+
+    def ping(self) -> None:
+        """Return when the server answers."""
+        self.call("bridge.ping")
+
+    def status(self) -> list[Mapping[str, Any]]:
+        """Return the state of every configured provider (see docs/protocol.md)."""
+        return list(self._typed(self.call("bridge.status"), dict)["providers"])
+
+    def unlock(self, provider: str | None = None) -> str:
+        """Log in to a provider, once more if a PIN was refused before; return its state."""
+        return str(self._typed(self.call("bridge.unlock", provider=provider), dict)["state"])
+
+    # --- the keyring ---------------------------------------------------------------------------------------------
+
+    def backend(self) -> str:
+        """Return the keyring's backend name."""
+        return str(self.call("keyring.backend"))
+
+    def list(self) -> Entries:
+        """Return every key, in the SDK's order."""
+        return [KeyEntry.from_wire(entry) for entry in self._typed(self.call("keyring.list"), list)]
+
+    def supported_algorithms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the algorithms of new keys in tokens and on Ledger devices."""
+        answer = self._typed(self.call("keyring.supportedAlgorithms"), dict)
+        return tuple(answer["keyring"]), tuple(answer["ledger"])
+
+    def key(self, uid: str) -> KeyEntry:
+        """Return the key with this name."""
+        return KeyEntry.from_wire(self.call("keyring.key", uid=uid))
+
+    def key_by_address(self, address: str) -> KeyEntry:
+        """Return the key with this bech32 address."""
+        return KeyEntry.from_wire(self.call("keyring.keyByAddress", address=address))
+
+    def delete(self, uid: str) -> None:
+        """Remove a record; a key in a token stays there."""
+        self.call("keyring.delete", uid=uid)
+
+    def delete_by_address(self, address: str) -> None:
+        """Remove the record with this address; a key in a token stays there."""
+        self.call("keyring.deleteByAddress", address=address)
+
+    def rename(self, old: str, new: str) -> KeyEntry:
+        """Give a key another name."""
+        return KeyEntry.from_wire(self.call("keyring.rename", old=old, new=new))
+
+    def save_offline_key(self, uid: str, public_key: AnyPublicKey) -> KeyEntry:
+        """Keep a public key under a name."""
+        return KeyEntry.from_wire(self.call("keyring.saveOfflineKey", uid=uid, pub_key=public_key.to_proto_json()))
+
+    def save_multisig(self, uid: str, public_key: AnyPublicKey) -> KeyEntry:
+        """Keep a multisig public key under a name."""
+        return KeyEntry.from_wire(self.call("keyring.saveMultisig", uid=uid, pub_key=public_key.to_proto_json()))
+
+    def import_priv_key_hex(self, uid: str, private_key: str | SecretBytes, algorithm: str = "secp256k1") -> KeyEntry:
+        """Import an unencrypted private key (64 hexadecimal digits) into the default provider."""
+        digits = private_key if isinstance(private_key, str) else private_key.reveal().decode("ascii")
+        return KeyEntry.from_wire(self.call("keyring.importPrivKeyHex", uid=uid, hex=digits, algo=algorithm))
+
+    def sign(
+        self, uid: str, message: bytes, mode: SignMode = SignMode.DIRECT, *, timeout: float | None = None
+    ) -> SignResult:
+        """Sign the sign bytes of a transaction, if the policy allows what they say.
+
+        Args:
+            uid: Name of the key.
+            message: The sign bytes, unhashed.
+            mode: How they are to be read.
+            timeout: Seconds it may take; the client's own if None.
+        """
+        return self._signed(
+            self.call("keyring.sign", uid=uid, msg=_base64(message), mode=f"SIGN_MODE_{mode.name}", timeout=timeout)
+        )
+
+    def sign_by_address(
+        self, address: str, message: bytes, mode: SignMode = SignMode.DIRECT, *, timeout: float | None = None
+    ) -> SignResult:
+        """As :meth:`sign`, for the key with this bech32 address."""
+        sent = _base64(message)
+        name = f"SIGN_MODE_{mode.name}"
+        return self._signed(self.call("keyring.signByAddress", address=address, msg=sent, mode=name, timeout=timeout))
+
+    def sign_digest(self, uid: str, digest: bytes, *, timeout: float | None = None) -> SignResult:
+        """Sign 32 bytes whose meaning nobody sees; refused unless the policy allows blind signing."""
+        return self._signed(self.call("keyring.signDigest", uid=uid, digest=_base64(digest), timeout=timeout))
+
+    def _signed(self, answer: Any) -> SignResult:
+        from binascii import a2b_base64
+
+        from cosmos_formats.pubkeys import PublicKey
+        from keyring_bridge.model import SignResult
+
+        try:
+            return SignResult(
+                a2b_base64(answer["signature"], strict_mode=True),
+                PublicKey.from_proto_json(answer["pub_key"]),
+                str(answer["correlation_id"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise PeerFailed("the server sent something that is no signature") from error
+
+    def _typed(self, answer: Any, kind: type[Any]) -> Any:
+        if not isinstance(answer, kind):
+            raise PeerFailed("the server sent an answer of another type than the protocol says")
+        return answer
+
+
+def _base64(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode("ascii")
