@@ -237,6 +237,7 @@ class Keyring:
         Raises:
             KeyExists: ``<uid>: cannot overwrite key``.
             InvalidKey: Not 32 bytes of hexadecimal digits, or not a valid scalar.
+            DuplicateAddress: Another record has the key's address.
             UnsupportedAlgorithm: ``<algorithm>: unsupported signing algo``.
         """
         with _secret_from_hex(private_key) as secret:
@@ -256,10 +257,13 @@ class Keyring:
             raise KeyExists(f"{uid}: cannot overwrite key")
         if algorithm not in SIGNING_TYPES:
             raise UnsupportedAlgorithm(f"{algorithm[:64]}: unsupported signing algo")
+        from keyring_bridge.providers.private_keys import public_key_for
+
         provider_name, backend = self._provider(provider)
         if not isinstance(backend, Imports):
             raise CapabilityMissing(f"backend {backend.scheme} does not import keys")
         spec = KeySpec(uid, KeyType(algorithm), purpose)
+        self._check_new(public_key_for(spec.key_type, secret))
         fields = {"key": uid, "type": algorithm, "purpose": str(purpose), "provider": provider_name}
         with self._bridge.administer("key.import", self._caller, fields) as outcome:
             info = backend.import_key(spec, secret)
@@ -453,8 +457,7 @@ class Keyring:
 
     def _save(self, record: Record) -> StoredRecord:
         self._check_free(record.name)
-        if self._store.by_address(record.public_key.address) is not None:
-            raise DuplicateAddress("duplicated address created")
+        self._check_new(record.public_key)
         stored = StoredRecord(
             name=record.name,
             record=record,
@@ -467,13 +470,17 @@ class Keyring:
             created_at=datetime.now(UTC),
             hardware=None,
         )
-        with self._bridge.administer("key.save", self._caller, {"key": record.name, "kind": record.kind}):
+        with self._bridge.administer("key.save", self._caller, {"key": record.name, "record": record.kind}):
             self._store.add(stored)
         return stored
 
     def _check_free(self, name: str) -> None:
         if self._store.get(name) is not None:
             raise KeyExists(f"{name}: key already exists")
+
+    def _check_new(self, public_key: AnyPublicKey) -> None:
+        if self._store.by_address(public_key.address) is not None:
+            raise DuplicateAddress("duplicated address created")
 
     def _provider(self, name: str | None) -> tuple[str, ProviderBase]:
         name = name if name is not None else self._bridge.config.default_provider

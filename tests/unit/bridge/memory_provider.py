@@ -10,6 +10,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import coincurve
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +20,9 @@ from cosmos_formats.pubkeys import KeyType, PublicKey
 from keyring_bridge.errors import ObjectNotFound
 from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus
 from keyring_bridge.providers.base import ProviderBase, ProviderContext
+
+if TYPE_CHECKING:
+    from keyring_bridge.secrets import SecretBytes
 
 Bend = Callable[[bytes], bytes]
 
@@ -31,6 +36,7 @@ class MemoryProvider(ProviderBase):
         self.keys: dict[str, tuple[KeyInfo, bytes]] = {}
         self.bend: Bend = lambda signature: signature
         self.calls = 0
+        self.made = 0
         self.deleted: list[str] = []
         self.delay = 0.0
         self._lock = threading.Lock()
@@ -62,12 +68,18 @@ class MemoryProvider(ProviderBase):
         return self.bend(raw_sign(info.key_type, secret, payload))
 
     def generate_key(self, spec: KeySpec) -> KeyInfo:
-        secret = os.urandom(32)
+        return self._keep(spec, os.urandom(32))
+
+    def import_key(self, spec: KeySpec, secret: SecretBytes) -> KeyInfo:
+        return self._keep(spec, bytes(secret.reveal()))
+
+    def _keep(self, spec: KeySpec, secret: bytes) -> KeyInfo:
         if spec.key_type is KeyType.ED25519:
             public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
         else:
             public = coincurve.PrivateKey(secret).public_key.format()
-        uri = f"memory:{len(self.keys)}"
+        uri = f"memory:{self.made}"
+        self.made += 1
         info = KeyInfo(
             spec.label,
             b"",
@@ -79,6 +91,10 @@ class MemoryProvider(ProviderBase):
         )
         self.keys[uri] = (info, secret)
         return info
+
+    def forget_purpose(self, uri: str) -> None:
+        info, secret = self.keys[uri]
+        self.keys[uri] = (replace(info, purpose=None), secret)
 
     def delete_key(self, ref: KeyRef) -> None:
         self.deleted.append(ref.uri)
