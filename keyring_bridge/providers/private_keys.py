@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 LENGTH: Final = 32
 """Of a private key of any type, in bytes."""
 
-_ORDER: Final = {
+ORDER: Final = {
     KeyType.SECP256K1: SECP256K1.n.to_bytes(LENGTH),
     KeyType.SECP256R1: SECP256R1.n.to_bytes(LENGTH),
 }
+"""Orders of the groups whose scalars have a range, 32 bytes."""
 
 # A PKCS#8 PrivateKeyInfo (RFC 5958) around an ECPrivateKey (RFC 5915) without its public half, up to the scalar.
 _PKCS8: Final = {
@@ -137,7 +138,7 @@ def shared_secret(key_type: KeyType, secret: SecretBytes, peer: PublicKey) -> Se
 
 
 def _in_range(key_type: KeyType, value: bytearray) -> bool:
-    order = _ORDER.get(key_type)
+    order = ORDER.get(key_type)
     # Of equal lengths, bytes compare as the numbers do.
     return order is None or bytes(LENGTH) < value < order
 
