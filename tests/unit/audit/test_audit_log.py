@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 import time
@@ -355,6 +356,18 @@ def test_a_line_that_only_lacks_its_line_feed_counts(path: Path) -> None:
         (3, "next", "sign.intent"),
     ]
     assert verify(path).ok
+
+
+def test_another_process_that_keeps_the_lock_is_waited_for_and_poisons_nothing(
+    log: AuditLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyring_bridge.audit.logfile.LOCK_SECONDS", 0.05)
+    with path.open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(AuditFailed, match="another process"):
+            log.intend("sign.intent", "a", {})
+    log.intend("sign.intent", "b", {})
+    assert [entry.id for entry in entries(path)] == ["b"]
 
 
 def test_files_that_others_may_write_are_refused(path: Path) -> None:

@@ -83,6 +83,13 @@ def test_an_edited_line_with_a_new_hash(path: Path, number: int) -> None:
     assert [problem for problem in codes(report) if problem[0] == "chain-broken"] == [("chain-broken", number + 2)]
 
 
+def test_numbers_that_skip_although_the_hashes_agree(path: Path) -> None:
+    whole = lines(path)
+    head = verify(path).head
+    skipping, _ = seal(Head(head.seq + 1, head.hash), TIME, "note", "", "bridge", "")
+    assert codes(check(path, [*whole, skipping])) == [("chain-broken", 11)]
+
+
 def verify_head(before: list[bytes]) -> Head:
     head = EMPTY
     for line in before:
