@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 import threading
 import time
@@ -15,22 +14,25 @@ from typing import TYPE_CHECKING
 from keyring_bridge.errors import InsecureFile, StoreFailed
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from keyring_bridge.store.schema import Schema
 
 BUSY_SECONDS = 10.0
 
+# SQLite's primary result codes (sqlite.org/rescode.html) as numbers: loading sqlite3 for their names takes 6 ms.
+_BUSY, _CORRUPT, _NOTADB = 5, 11, 26
 _REASONS = {
-    sqlite3.SQLITE_BUSY: f"is held by another process for more than {BUSY_SECONDS:.0f} seconds",
-    sqlite3.SQLITE_LOCKED: "is held by another operation",
-    sqlite3.SQLITE_READONLY: "cannot be written: it is read-only",
-    sqlite3.SQLITE_IOERR: "cannot be read or written: the storage failed",
-    sqlite3.SQLITE_CORRUPT: "is damaged",
-    sqlite3.SQLITE_NOTADB: "is damaged, or no store at all",
-    sqlite3.SQLITE_FULL: "cannot be written: the storage is full",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
-    sqlite3.SQLITE_PERM: "cannot be opened",
+    _BUSY: f"is held by another process for more than {BUSY_SECONDS:.0f} seconds",
+    6: "is held by another operation",
+    3: "cannot be opened",
+    8: "cannot be written: it is read-only",
+    10: "cannot be read or written: the storage failed",
+    _CORRUPT: "is damaged",
+    13: "cannot be written: the storage is full",
+    14: "cannot be opened",
+    _NOTADB: "is damaged, or no store at all",
 }
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Database:
@@ -48,10 +50,13 @@ class Database:
     """
 
     def __init__(self, path: Path, schema: Schema) -> None:
+        import sqlite3
+
         self._path = path
         self._schema = schema
         self._lock = threading.Lock()
         self._process = os.getpid()
+        self._errors = sqlite3.Error
         try:
             _prepare(path, schema)
         except OSError as error:
@@ -85,7 +90,7 @@ class Database:
             self._check_process()
             try:
                 return self._connection.execute(statement, values).rowcount
-            except sqlite3.Error as error:
+            except self._errors as error:
                 raise self._failed(error) from error
 
     @contextmanager
@@ -117,14 +122,13 @@ class Database:
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except self._errors as error:
             raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error) -> StoreFailed:
-        # Python's own errors, such as a closed connection, have no code of SQLite's.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _code(error)
         reason = _REASONS.get(code, "failed")
-        hint = self._schema.lost_hint if code in _DAMAGE else None
+        hint = self._schema.lost_hint if code in (_CORRUPT, _NOTADB) else None
         return StoreFailed(f"{self._schema.what} {reason}", hint=hint, detail=f"{self._path}: {error}")
 
     def _check_process(self) -> None:
@@ -161,8 +165,8 @@ class Database:
             try:
                 (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
                 break
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            except self._errors as error:
+                if _code(error) != _BUSY or time.monotonic() > give_up:
                     raise
                 time.sleep(0.005)
         if mode != "wal":
@@ -195,6 +199,11 @@ class Database:
     def _version(self) -> int:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         return int(version)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary result code; Python's own errors, such as a closed connection's, have none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _prepare(path: Path, schema: Schema) -> None:

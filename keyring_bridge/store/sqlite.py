@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any
 
 from cosmos_formats.pubkeys import KeyType, PublicKey
@@ -19,6 +18,7 @@ from keyring_bridge.store.schema import COUNTERS, RECORDS
 if TYPE_CHECKING:
     # Inside the class "list" is the method.
     from builtins import list as List  # noqa: N812 - the name typing gave it
+    from sqlite3 import Connection
 
     from cosmos_formats.record import Record
 

@@ -153,8 +153,10 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         assert [record.name for record in store.list()] == ["fits", "room-again"]
 
 
+# Everything is imported first: the interpreter's own folder may be closed to a user without rights.
 OPEN = (
     PRELUDE
+    + "import sqlite3\n"
     + DROP_RIGHTS
     + """
 try:
