@@ -156,6 +156,24 @@ def test_a_body_that_is_refused(tail: bytes, says: str) -> None:
         tx.view(body_tail=tail)
 
 
+def test_fields_in_another_order_are_refused() -> None:
+    """Same fields, same size, other bytes."""
+    tx = Tx()
+    body, auth, message = (part.SerializeToString() for part in (tx.body, tx.auth, send()))
+    memo = wire.text_field(2, "memo")
+    sender, recipient = wire.text_field(1, "ve1from"), wire.text_field(2, "ve1to")
+    assert message.startswith(sender + recipient)
+    swapped = recipient + sender + message[len(sender + recipient) :]
+    fee = wire.message_field(2, tx.auth.fee.SerializeToString())
+    for what, wrong_body, wrong_auth in (
+        ("the body", memo + body, auth),
+        ("the auth info", body, fee + auth[: -len(fee)]),
+        ("MsgSend", body.replace(message, swapped), auth),
+    ):
+        with pytest.raises(InvalidSignDoc, match=f"{what} is not in canonical form"):
+            view(SignMode.DIRECT, SignDoc(wrong_body, wrong_auth, "chain-1", 7).encode())
+
+
 @pytest.mark.parametrize("number", [1024, 1500, 2046])
 def test_unknown_fields_that_are_not_critical(number: int) -> None:
     """ADR-020: tolerated in the body, wherever they stand there, and said; never in the auth info."""

@@ -50,6 +50,7 @@ def test_finds_messages_by_type_url() -> None:
         "type.googleapis.com/cosmos.bank.v1beta1.MsgSend",
         "//cosmos.bank.v1beta1.MsgSend",
         "/cosmos.bank.v1beta1.MsgSend/",
+        "xcosmos.bank.v1beta1.MsgSend",
         "/cosmos.bank.v1beta1.MsgSent",
         "/cosmos.bank.v1beta1.MsgSend.Nothing",
         "/cosmos.bank.v1beta1.MsgSend.amount",
