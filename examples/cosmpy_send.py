@@ -10,6 +10,7 @@ transaction is printed instead of broadcast.
 from __future__ import annotations
 
 import argparse
+import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ import ecdsa
 from cosmpy.aerial.client.bank import create_bank_send_msg
 from cosmpy.aerial.tx import SigningCfg, Transaction, TxFee
 from cosmpy.protos.cosmos.tx.v1beta1.tx_pb2 import SignDoc
+
+from keyring_bridge.errors import PolicyDenied
 from keyring_plugin.client import KeyringClient
 from keyring_plugin.cosmpy_wallet import BridgeWallet
 
@@ -65,8 +68,12 @@ def main() -> None:
     with KeyringClient.spawn(command) as client:
         wallet = BridgeWallet(client, arguments.key)
         recipient = arguments.to or str(wallet.address())
-        tx = send(wallet, recipient, arguments.amount, arguments.chain_id, arguments.account_number, arguments.sequence)
-        verify(tx, wallet.public_key().public_key_bytes, arguments.chain_id, arguments.account_number)
+        chain_id, account_number = arguments.chain_id, arguments.account_number
+        try:
+            tx = send(wallet, recipient, arguments.amount, chain_id, account_number, arguments.sequence)
+        except PolicyDenied as refusal:
+            sys.exit(f"not signed: {refusal} [{refusal.code}]")
+        verify(tx, wallet.public_key().public_key_bytes, chain_id, account_number)
 
     completed = tx.tx.SerializeToString()
     print(f"address    {wallet.address()}")

@@ -45,22 +45,28 @@ show() {
 if [ -n "$software" ]; then
     echo "!"
     if [ -n "${missing:-}" ]; then
-        echo "! SoftHSM2 is not installed and cannot be installed here (apt-get and root are needed)."
+        echo "! SoftHSM2 is not installed and cannot be installed here (that needs apt-get, and root or sudo)."
     fi
-    echo "! This run uses the SOFTWARE provider: the key lies in an encrypted file, not in hardware."
+    echo "! This run uses the SOFTWARE provider: the key lies in an encrypted file, not in a token."
     echo "!"
-    head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$DEMO/passphrase"
-    show hsm init --backend software --pin-source "file:$DEMO/passphrase" --chain-id demo-1
+    show hsm init --backend software --chain-id demo-1
 else
     export SOFTHSM2_CONF="$DEMO/softhsm2.conf"
     mkdir "$DEMO/tokens"
     printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$DEMO/tokens" >"$SOFTHSM2_CONF"
-    head -c 4 /dev/urandom | od -An -tu4 | tr -d ' \n' >"$DEMO/pin"
-    show hsm init --backend softhsm --create-token --token-label demo --pin-source "file:$DEMO/pin" --chain-id demo-1
+    show hsm init --backend softhsm --create-token --token-label demo --chain-id demo-1
 fi
 show hsm keygen --label alice --key-type secp256k1
+
+printf '\n# cosmpy builds, signs and completes a bank send; the key stays where it is\n'
 show python examples/cosmpy_send.py --key alice --chain-id demo-1
-show hsm status
+[ -n "$software" ] || show python examples/token_attributes.py --token demo --key alice --pin-file "$DEMO/pkcs11.pin"
+
+printf '\n# the policy that keygen wrote allows one chain and one kind of message\n'
+if show python examples/cosmpy_send.py --key alice --chain-id another-1; then
+    die "a transaction for another chain was signed"
+fi
+printf '\n# all of it is in the audit log\n'
 show hsm audit tail
 show hsm audit verify
 

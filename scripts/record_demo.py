@@ -28,7 +28,9 @@ STYLES = (
     (re.compile(r"^# "), "remark"),
     (re.compile(r"^! "), "warning"),
 )
-MARKED = re.compile(r"(extractable\S*\s+(?:false|no)\b|verified\b|\bok\b|\bintact\b|policy_denied)", re.IGNORECASE)
+MARKED = re.compile(
+    r"(CKA_EXTRACTABLE +false|refused by the token|verified by the package ecdsa|policy_denied|the log is whole)"
+)
 """What the picture is there to show."""
 
 

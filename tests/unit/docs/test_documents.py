@@ -109,7 +109,7 @@ def test_the_picture_is_of_a_session_that_can_happen() -> None:
     for words in programs:
         build_parser().parse_args(words[1:])
     assert ["python", "examples/cosmpy_send.py"] in [words[:2] for words in lines]
-    assert any(re.search(r"extractable\W+false", line) for line in shown)
+    assert any(re.search(r"CKA_EXTRACTABLE +false", line) for line in shown)
 
 
 def test_the_readmes_script_is_the_example() -> None:
