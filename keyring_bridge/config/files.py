@@ -75,6 +75,22 @@ def remove_durably(path: Path) -> None:
         os.close(folder)
 
 
+def make_folders(path: Path) -> None:
+    """Make a directory and its parents as 0700, as far as they are missing.
+
+    Raises:
+        OSError: One cannot be made.
+    """
+    missing = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        # Another process may be making the same one.
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+
+
 def private_dir(path: Path) -> Path:
     """Return ``path`` after making sure that it is a directory of ours that nobody else can enter.
 
@@ -84,15 +100,7 @@ def private_dir(path: Path) -> Path:
         InsecureFile: It belongs to somebody else, others have access to it, or it is no directory.
         OSError: It cannot be created.
     """
-    missing = []
-    step = path
-    while not os.path.lexists(step):
-        missing.append(step)
-        step = step.parent
-    for folder in reversed(missing):
-        # Another process may be creating the same one.
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
+    make_folders(path)
     found = path.stat()
     if not stat.S_ISDIR(found.st_mode):
         raise InsecureFile(f"{path} is not a directory")

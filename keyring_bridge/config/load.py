@@ -14,8 +14,9 @@ from keyring_bridge.errors import ConfigError, ConfigMissing
 
 ENVIRONMENT_VARIABLE = "KEYRING_BRIDGE_CONFIG"
 VERSION = 1
+LIMIT = 1 << 20
+"""Largest configuration file, in bytes."""
 
-_LIMIT = 1 << 20
 _SECRETS = frozenset({"pin", "user_pin", "so_pin", "password", "passphrase", "secret"})
 
 
@@ -89,7 +90,7 @@ def load(path: Path | None = None) -> Config:
             from keyring_bridge.config.hsm_json import load_hsm_json
 
             return load_hsm_json(file)
-        content = read_trusted(file, what="configuration", limit=_LIMIT)
+        content = read_trusted(file, what="configuration", limit=LIMIT)
     except FileNotFoundError:
         raise ConfigMissing(f"{file}: there is no such file") from None
     except OSError as error:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
-from keyring_bridge.config.files import locked, read_trusted, write_atomic
-from keyring_bridge.config.load import VERSION, load, parse
-from keyring_bridge.errors import ConfigError, ConfigMissing
+from keyring_bridge.config.files import make_folders, write_atomic
+from keyring_bridge.config.load import LIMIT, VERSION, load, parse
+from keyring_bridge.config.toml_file import TomlFile
+from keyring_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from keyring_bridge.config.model import Config
     from keyring_bridge.secrets.secret_bytes import SecretBytes
 
-_LIMIT = 1 << 20
 _RELATIVE_OPTIONS = ("library", "credentials_file")
 
 
@@ -75,6 +71,8 @@ def create(
     Raises:
         ConfigError: The file exists, cannot be written, or would not load.
     """
+    import tomlkit
+
     document = tomlkit.document()
     document.add(tomlkit.comment("Keyring bridge. Every key is described in docs/configuration.md."))
     document["version"] = VERSION
@@ -86,12 +84,12 @@ def create(
             document[key] = str(value)
     document["default_provider"] = provider
     _put_provider(document, provider, backend, options)
-    path = _real(path)
-    _make_folder(path)
-    with _writing(path):
-        if path.exists() and not overwrite:
-            raise ConfigError(f"{path}: exists already", hint="choose another file, or change this one")
-        return _commit(path, document)
+    file = _file(path)
+    with file.writing(make_folder=True) as real:
+        if real.exists() and not overwrite:
+            raise ConfigError(f"{real}: exists already", hint="choose another file, or change this one")
+        file.write(real, document)
+    return load(path)
 
 
 def add_provider(
@@ -102,13 +100,11 @@ def add_provider(
     Raises:
         ConfigError: The file cannot be read or written, or would not load.
     """
-    path = _real(path)
-    with _writing(path):
-        document = _read(path)
+    with _file(path).changing() as document:
         _put_provider(document, provider, backend, options)
         if make_default:
             document["default_provider"] = provider
-        return _commit(path, document)
+    return load(path)
 
 
 def set_value(path: Path, key: str | Sequence[str], value: object) -> Config:
@@ -125,10 +121,10 @@ def set_value(path: Path, key: str | Sequence[str], value: object) -> Config:
     Raises:
         ConfigError: The file cannot be read or written, or would not load with this value; it is unchanged then.
     """
+    import tomlkit
+
     parts = key.split(".") if isinstance(key, str) else list(key)
-    path = _real(path)
-    with _writing(path):
-        document = _read(path)
+    with _file(path).changing() as document:
         table: Mapping[str, object] = document
         for part in parts[:-1]:
             if part not in table and value is not None:
@@ -142,7 +138,7 @@ def set_value(path: Path, key: str | Sequence[str], value: object) -> Config:
                 del table[parts[-1]]  # type: ignore[attr-defined]  # every mapping of a document can be changed
         else:
             _set(table, parts[-1], _item(value))
-        return _commit(path, document)
+    return load(path)
 
 
 def migrate_json(json_path: Path, toml_path: Path, *, pin_file: Path | None = None) -> Migration:
@@ -170,13 +166,12 @@ def migrate_json(json_path: Path, toml_path: Path, *, pin_file: Path | None = No
         value = options.get(key)
         if isinstance(value, str):
             options[key] = str(old.path.parent / Path(value).expanduser())
-    toml_path = _real(toml_path)
-    pin_path = Path(os.path.abspath(pin_file)) if pin_file is not None else toml_path.parent / "pin"
-    with _writing(old.path):
+    pin_path = Path(os.path.abspath(toml_path.parent / "pin" if pin_file is None else pin_file))
+    with _file(old.path).writing():
         _, pin = read_masked(old.path)
         if pin is not None:
             with pin:
-                _make_folder(pin_path)
+                make_folders(pin_path.parent)
                 _write_pin(pin_path, pin)
             if "pin_source" in options:
                 options["pin_source"] = f"file:{pin_path}"
@@ -228,6 +223,8 @@ def _remove_pin(path: Path) -> None:
 
 
 def _put_provider(document: TOMLDocument, name: str, backend: str, options: Mapping[str, object]) -> None:
+    import tomlkit
+
     if "providers" not in document:
         document["providers"] = tomlkit.table(is_super_table=True)
     table: TomlTable = tomlkit.table()
@@ -239,6 +236,8 @@ def _put_provider(document: TOMLDocument, name: str, backend: str, options: Mapp
 
 
 def _item(value: object) -> object:
+    import tomlkit
+
     return tomlkit.item(str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value)
 
 
@@ -246,47 +245,5 @@ def _set(table: Mapping[str, object], key: str, value: object) -> None:
     table[key] = value  # type: ignore[index]  # every mapping of a document can be changed
 
 
-def _read(path: Path) -> TOMLDocument:
-    try:
-        content = read_trusted(path, what="configuration", limit=_LIMIT)
-    except FileNotFoundError:
-        raise ConfigMissing(f"{path}: there is no such file") from None
-    # What does not load is for a person to mend.
-    parse(content, path)
-    return tomlkit.parse(content.decode("utf-8"))
-
-
-def _commit(path: Path, document: TOMLDocument) -> Config:
-    text = tomlkit.dumps(document)
-    config = parse(text, path)
-    write_atomic(path, text.encode())
-    return config
-
-
-def _real(path: Path) -> Path:
-    """Return the file behind symbolic links, which would be replaced otherwise."""
-    return Path(os.path.realpath(path))
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        missing = [folder for folder in path.parents if not folder.exists()]
-        for folder in reversed(missing):
-            folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{path.parent}: cannot be made: {error.strerror}") from None
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Hold the file's lock, and turn errors of the disk into errors of the configuration."""
-    try:
-        with locked(path):
-            yield
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
-    except (ValueError, TOMLKitError) as error:
-        raise ConfigError(
-            f"{path}: cannot be changed as it is written now: {error}",
-            hint="write each provider as a table, [providers.NAME]",
-        ) from None
+def _file(path: Path) -> TomlFile:
+    return TomlFile(path, "configuration", LIMIT, parse, ConfigError, "[providers.NAME]")

@@ -20,6 +20,9 @@ from keyring_bridge.policy.model import KeyPolicy, Policy
 from keyring_bridge.policy.patterns import MessagePatterns
 
 VERSION = 1
+LIMIT = 4 << 20
+"""Largest policy file, in bytes."""
+
 SIGN_MODES: Mapping[str, SignMode] = {
     "direct": SignMode.DIRECT,
     "direct-aux": SignMode.DIRECT_AUX,
@@ -27,7 +30,6 @@ SIGN_MODES: Mapping[str, SignMode] = {
     "textual": SignMode.TEXTUAL,
 }
 
-_LIMIT = 4 << 20
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _CALLER = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
 
@@ -82,7 +84,7 @@ class _File:
 def load_policy(path: Path) -> Policy:
     """Read a policy file; see :meth:`Policy.load`."""
     try:
-        content = bytes(read_trusted(path, what="policy", limit=_LIMIT))
+        content = bytes(read_trusted(path, what="policy", limit=LIMIT))
     except OSError as error:
         raise PolicyInvalid(f"{path}: cannot be read: {error.strerror or error}") from None
     return parse_policy(content, path)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
-from keyring_bridge.config.files import locked, read_trusted, write_atomic
+from keyring_bridge.config.toml_file import TomlFile
 from keyring_bridge.errors import PolicyInvalid
-from keyring_bridge.policy.load import VERSION, parse_policy
+from keyring_bridge.policy.load import LIMIT, VERSION, parse_policy
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
     from tomlkit.items import Table
-
-_LIMIT = 4 << 20
 
 _HEADER = (
     "What each key may sign. What is not allowed here is denied; a key that is not here signs nothing.",
@@ -44,7 +37,9 @@ def add_starter(path: Path, key: str, fingerprint: str, chain_id: str | None, me
         PolicyInvalid: The file cannot be read or written, or the policy would not load.
         InsecureFile: Others can write the file.
     """
-    with _changing(path) as document:
+    import tomlkit
+
+    with _file(path).changing(new=_new) as document:
         keys = document.get("keys")
         if keys is None:
             keys = tomlkit.table(is_super_table=True)
@@ -56,6 +51,8 @@ def add_starter(path: Path, key: str, fingerprint: str, chain_id: str | None, me
 
 
 def _starter(fingerprint: str, chain_id: str | None, messages: Sequence[str]) -> Table:
+    import tomlkit
+
     table = tomlkit.table()
     bound = tomlkit.item(fingerprint)
     bound.comment("a new key of the same name needs a policy of its own")
@@ -82,7 +79,7 @@ def rename_key(path: Path, old: str, new: str) -> bool:
     """
     if not path.exists():
         return False
-    with _changing(path) as document:
+    with _file(path).changing() as document:
         keys = document.get("keys")
         if keys is None or old not in keys or old == new:
             return False
@@ -104,7 +101,7 @@ def remove_key(path: Path, key: str) -> bool:
     """
     if not path.exists():
         return False
-    with _changing(path) as document:
+    with _file(path).changing() as document:
         keys = document.get("keys")
         if keys is None or key not in keys:
             return False
@@ -112,37 +109,15 @@ def remove_key(path: Path, key: str) -> bool:
     return True
 
 
-@contextmanager
-def _changing(path: Path) -> Iterator[TOMLDocument]:
-    """Yield the file's document under its lock, and write it back if it was changed and would load."""
-    path = Path(os.path.realpath(path))
-    try:
-        with locked(path):
-            document, before = _read(path)
-            yield document
-            text = tomlkit.dumps(document)
-            if text != before:
-                parse_policy(text.encode(), path)
-                write_atomic(path, text.encode())
-    except OSError as error:
-        raise PolicyInvalid(f"{path}: cannot be written: {error.strerror or error}") from None
-    except (ValueError, TOMLKitError) as error:
-        raise PolicyInvalid(
-            f"{path}: cannot be changed as it is written now: {error}", hint='write each key as a table, [keys."NAME"]'
-        ) from None
+def _file(path: Path) -> TomlFile:
+    return TomlFile(path, "policy", LIMIT, parse_policy, PolicyInvalid, '[keys."NAME"]')
 
 
-def _read(path: Path) -> tuple[TOMLDocument, str]:
-    """Return the file's document and text; those of a new file if there is none."""
-    try:
-        content = read_trusted(path, what="policy", limit=_LIMIT)
-    except FileNotFoundError:
-        document = tomlkit.document()
-        for line in _HEADER:
-            document.add(tomlkit.comment(line))
-        document["version"] = VERSION
-        return document, ""
-    # What does not load is for a person to mend.
-    parse_policy(bytes(content), path)
-    text = content.decode("utf-8")
-    return tomlkit.parse(text), text
+def _new() -> TOMLDocument:
+    import tomlkit
+
+    document = tomlkit.document()
+    for line in _HEADER:
+        document.add(tomlkit.comment(line))
+    document["version"] = VERSION
+    return document

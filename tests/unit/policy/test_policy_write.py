@@ -31,6 +31,13 @@ def test_starter_allows_what_it_says_and_nothing_else(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_starter_makes_the_folder_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "policy.toml"
+    add_starter(path, "ops", FINGERPRINT, "ve-1", [SEND])
+    assert list(Policy.load(path).keys) == ["ops"]
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_starter_explains_itself(path: Path) -> None:
     add_starter(path, "ops", FINGERPRINT, "ve-1", [SEND])
     text = path.read_text()
