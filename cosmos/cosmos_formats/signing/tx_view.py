@@ -96,11 +96,13 @@ class TxView:
     unknown_non_critical: bool
 
     def walk(self) -> Iterator[MessageView]:
-        """Yield all messages and extension options with everything nested in them, except public keys."""
+        """Yield all messages and extension options, with everything nested in them except public keys."""
         for top in (*self.messages, *self.extensions):
-            for message in top.walk():
-                if message.type_url not in _KEY_URLS:
-                    yield message
+            yield top
+            for nested in top.nested:
+                for message in nested.walk():
+                    if message.type_url not in _KEY_URLS:
+                        yield message
 
     @property
     def message_types(self) -> tuple[str, ...]:

@@ -320,12 +320,11 @@ def test_signers_that_are_refused() -> None:
 
 
 def test_public_keys_inside_messages_are_not_messages() -> None:
-    create = new(
-        "cosmos.staking.v1beta1.MsgCreateValidator", pubkey=packed(new("cosmos.crypto.ed25519.PubKey", key=bytes(32)))
-    )
-    seen = Tx(create).view()
+    consensus_key = new("cosmos.crypto.ed25519.PubKey", key=bytes(32))
+    seen = Tx(new("cosmos.staking.v1beta1.MsgCreateValidator", pubkey=packed(consensus_key))).view()
     assert [inner.type_url for inner in seen.messages[0].nested] == ["/cosmos.crypto.ed25519.PubKey"]
     assert seen.message_types == ("/cosmos.staking.v1beta1.MsgCreateValidator",)
+    assert Tx(consensus_key).view().message_types == ("/cosmos.crypto.ed25519.PubKey",)
 
 
 def test_a_tip_is_shown() -> None:
