@@ -3,7 +3,7 @@
 The files come out of the Go module proxy, at the versions named below, and are compiled by the protoc that
 ``grpcio-tools`` brings. Nothing is generated but descriptors. Usage, from the repository root:
 
-    python -m venv /tmp/schema && /tmp/schema/bin/pip install grpcio-tools
+    python -m venv /tmp/schema && /tmp/schema/bin/pip install grpcio-tools==1.85.1
     /tmp/schema/bin/python scripts/build_schema.py [--check]
 
 ``--check`` builds into memory and fails if the files in the repository differ.
