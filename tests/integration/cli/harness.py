@@ -84,11 +84,11 @@ class Cli:
 
     def json(self, *arguments: str, stdin: bytes = b"") -> Any:
         """As :meth:`ok` with JSON output; return the document."""
-        return json.loads(self.ok(*arguments, "--output", "json", stdin=stdin))
+        return json.loads(self.ok("--output", "json", *arguments, stdin=stdin))
 
     def fails(self, *arguments: str, code: int, error: str, stdin: bytes = b"") -> dict[str, Any]:
         """Run a command that must fail in this way, as text and as JSON; return the JSON error."""
-        done = self.run(*arguments, "--output", "json", stdin=stdin)
+        done = self.run("--output", "json", *arguments, stdin=stdin)
         assert (done.code, done.error["code"]) == (code, error), done
         assert "Traceback" not in done.err
         return done.error
