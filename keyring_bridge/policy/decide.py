@@ -41,11 +41,11 @@ def decide(policy: Policy, question: Question) -> Decision:
     key_policy = policy.keys.get(question.key)
     if key_policy is None:
         return Decision("deny", NO_POLICY, f"the key {_shown(question.key)} has no policy, so it signs nothing")
+    view = _readable(question)
     for name, rule in RULES:
-        objection = rule(key_policy, question)
+        objection = rule(key_policy, question, view)
         if objection is not None:
             return Decision("deny", name, objection)
-    view = _readable(question)
     if view is None:
         return Decision("allow", ALLOWED_BLIND, "the policy allows blind signing with this key")
     for name, check in TRANSACTION_RULES:
@@ -71,35 +71,34 @@ def _shown(text: str) -> str:
 # --- rules about the request -----------------------------------------------------------------------------------------
 
 
-def _fingerprint(policy: KeyPolicy, question: Question) -> str | None:
+def _fingerprint(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
     if policy.fingerprint is None or policy.fingerprint == question.fingerprint:
         return None
     return f"the policy of {_shown(question.key)} is for another key of that name"
 
 
-def _purpose(policy: KeyPolicy, question: Question) -> str | None:
+def _purpose(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
     if question.purpose is Purpose.ACCOUNT:
         return None
     return f"this is a key for {question.purpose}, and only account keys sign transactions"
 
 
-def _callers(policy: KeyPolicy, question: Question) -> str | None:
+def _callers(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
     if policy.callers is None or question.caller.name in policy.callers:
         return None
     return f"the caller {_shown(question.caller.name)} may not use this key"
 
 
-def _blind_signing(policy: KeyPolicy, question: Question) -> str | None:
-    if policy.unsafe_blind_signing or _readable(question) is not None:
+def _blind_signing(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
+    if policy.unsafe_blind_signing or view is not None:
         return None
     what = "a digest" if question.operation == "digest" else "a document that cannot be read"
     return f"this would be blind signing of {what}, which the policy does not allow"
 
 
-def _sign_modes(policy: KeyPolicy, question: Question) -> str | None:
+def _sign_modes(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
     if question.operation == "digest":
         return None
-    view = _readable(question)
     if view is not None and view.mode != question.mode:
         return "the document is of another sign mode than the request says"
     if question.mode in policy.sign_modes:
@@ -107,14 +106,14 @@ def _sign_modes(policy: KeyPolicy, question: Question) -> str | None:
     return f"sign mode {question.mode.name} is not allowed"
 
 
-RULES: tuple[tuple[str, Callable[[KeyPolicy, Question], str | None]], ...] = (
+RULES: tuple[tuple[str, Callable[[KeyPolicy, Question, TxView | None], str | None]], ...] = (
     ("fingerprint", _fingerprint),
     ("purpose", _purpose),
     ("callers", _callers),
     ("sign_modes", _sign_modes),
     ("unsafe_blind_signing", _blind_signing),
 )
-"""Rules that every request passes: their name, and the objection or None."""
+"""Rules that every request passes: their name, and the objection or None. The view is None if nobody can read it."""
 
 
 # --- rules about the transaction -------------------------------------------------------------------------------------

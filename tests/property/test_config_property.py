@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyring_bridge.config import Config, Table, build, load, write
@@ -47,6 +47,10 @@ known_keys = st.sampled_from(
     ]
 )
 tables = st.dictionaries(known_keys | text, toml_value, max_size=6)
+
+
+# Every step is synced to disk, so an example may take long on a busy machine.
+on_disk = settings(deadline=None, max_examples=50)
 
 
 def result(call: Callable[[], T]) -> T | ConfigError:
@@ -96,6 +100,7 @@ option_name = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(
 )
 
 
+@on_disk
 @given(
     chain_id=st.none() | st.from_regex(r"[a-z0-9]+-[0-9]{1,5}", fullmatch=True).filter(lambda text: len(text) <= 50),
     provider=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,20}", fullmatch=True),
@@ -120,6 +125,7 @@ def test_what_is_written_is_read(
             assert config.providers[provider].options == options
 
 
+@on_disk
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40), st.booleans(), st.booleans())
 def test_any_pin_is_cut_out_of_hsm_json(pin: str, ascii_only: bool, compact: bool) -> None:
     section = {"library": "/x.so", "pin": pin, "token_label": pin}
@@ -141,6 +147,7 @@ def test_any_pin_is_cut_out_of_hsm_json(pin: str, ascii_only: bool, compact: boo
             assert given_pin == pin.encode()
 
 
+@on_disk
 @given(st.binary(max_size=300))
 def test_any_bytes_as_hsm_json_load_or_are_refused_by_name(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

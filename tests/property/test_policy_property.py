@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cosmos_formats.signing import SignMode
@@ -184,6 +184,8 @@ def test_any_bytes_load_or_are_refused_by_name(content: bytes) -> None:
 names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=30)
 
 
+# Every step is synced to disk, so an example may take long on a busy machine.
+@settings(deadline=None, max_examples=40)
 @given(st.lists(names, unique=True, min_size=1, max_size=4), names)
 def test_starters_survive_renaming_and_removing(keys: list[str], new: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
