@@ -7,6 +7,7 @@ defined, when its parser is asked to parse or to explain itself.
 from __future__ import annotations
 
 import argparse
+import textwrap
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
@@ -76,6 +77,10 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=32)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        # Paths and names of options must not be broken at their hyphens.
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings or action.nargs == 0:

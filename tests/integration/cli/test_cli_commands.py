@@ -8,6 +8,7 @@ import json
 import re
 import stat
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 from ecdsa import SECP256k1, VerifyingKey
@@ -16,9 +17,11 @@ from ecdsa.util import sigdecode_string
 from cosmos_formats import address
 from cosmos_formats.pubkeys import PublicKey
 from tests.integration.cli.conftest import CHAIN
-from tests.integration.cli.harness import Cli
 from tests.softhsm import find_library
 from tests.unit.bridge.sign_docs import send_doc
+
+if TYPE_CHECKING:
+    from tests.integration.cli.harness import Cli
 
 OFFLINE = {
     "@type": "/cosmos.crypto.secp256k1.PubKey",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.integration.cli.harness import Cli
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.integration.cli.harness import Cli
 
 
 def test_colour_is_for_terminals_and_can_be_switched_off(settled: Cli) -> None:
