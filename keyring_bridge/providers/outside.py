@@ -91,13 +91,25 @@ def _check_spec(spec: ModuleSpec) -> None:
     if spec.origin is not None and spec.has_location:
         check_code_file(Path(spec.origin), what="outside provider")
         for folder in spec.submodule_search_locations or ():
+            _check_place(Path(folder))
             _check_tree(Path(folder))
     elif spec.submodule_search_locations is None:
         raise ConfigError(f"the code of {spec.name!r} is not in files, so nobody can tell who wrote it")
     else:
         # A namespace package has no code of its own, and other packages in it are none of our business.
         for folder in spec.submodule_search_locations:
+            _check_place(Path(folder))
             _check_folder(Path(folder))
+
+
+def _check_place(folder: Path) -> None:
+    around = Path(os.path.realpath(folder)).parent
+    mode = around.stat().st_mode
+    # The sticky bit keeps others from replacing what is ours.
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise InsecureFile(
+            f"anybody can replace the folder {folder} of an outside provider", hint=f"chmod o-w {around}"
+        )
 
 
 def _check_tree(top: Path) -> None:
