@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +84,7 @@ class Database:
             self._check_process()
             yield self._connection
 
-    def run(self, statement: str, values: tuple[object, ...]) -> int:
+    def run(self, statement: str, values: Mapping[str, int | bytes]) -> int:
         """Run one statement as its own transaction and return how many rows it changed. The quick way."""
         with self._lock:
             self._check_process()

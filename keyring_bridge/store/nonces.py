@@ -18,10 +18,11 @@ TRIM_EVERY = 256
 
 _NOTE = """
     INSERT INTO nonces (key, n, r, digest)
-    SELECT ?1, 1 + coalesce(max(n), 0), ?2, ?3 FROM nonces WHERE key = ?1
+    SELECT :key, 1 + coalesce(max(n), 0), :r, :digest FROM nonces WHERE key = :key
     ON CONFLICT DO NOTHING
 """
-_TRIM = "DELETE FROM nonces WHERE key = ?1 AND n <= (SELECT max(n) FROM nonces WHERE key = ?1) - ?2"
+_RENEW = "UPDATE nonces SET n = 1 + (SELECT max(n) FROM nonces WHERE key = :key) WHERE key = :key AND r = :r"
+_TRIM = "DELETE FROM nonces WHERE key = :key AND n <= (SELECT max(n) FROM nonces WHERE key = :key) - :kept"
 
 
 class NonceMemory:
@@ -41,7 +42,7 @@ class NonceMemory:
         key = self._keys.get(fingerprint)
         if key is None:
             key = self._keys[fingerprint] = self._key(fingerprint)
-        if self._database.run(_NOTE, (key, r, digest)):
+        if self._database.run(_NOTE, {"key": key, "r": r, "digest": digest}):
             untrimmed = self._untrimmed.get(key, 0) + 1
             if untrimmed >= TRIM_EVERY:
                 self._trim(key)
@@ -63,11 +64,8 @@ class NonceMemory:
             if row is None or row[0] != digest:
                 return False
             # It is the newest again, so it must not be forgotten among the oldest.
-            connection.execute(
-                "UPDATE nonces SET n = 1 + (SELECT max(n) FROM nonces WHERE key = ?1) WHERE key = ?1 AND r = ?2",
-                (key, r),
-            )
+            connection.execute(_RENEW, {"key": key, "r": r})
         return True
 
     def _trim(self, key: int) -> None:
-        self._database.run(_TRIM, (key, NONCES_KEPT))
+        self._database.run(_TRIM, {"key": key, "kept": NONCES_KEPT})

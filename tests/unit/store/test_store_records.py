@@ -58,10 +58,11 @@ def test_it_is_a_store(store: SqliteStore) -> None:
 def test_what_is_added_is_found(store: SqliteStore, path: Path) -> None:
     one = record("val")
     store.add(one)
-    for again in (store, SqliteStore(path)):
-        assert again.get("val") == one
-        assert again.by_address(one.address) == one
-        assert again.list() == [one]
+    with SqliteStore(path) as later:
+        for again in (store, later):
+            assert again.get("val") == one
+            assert again.by_address(one.address) == one
+            assert again.list() == [one]
     assert store.get("other") is None
     assert store.by_address(b"x" * 20) is None
 
