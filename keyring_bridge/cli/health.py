@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from keyring_bridge.audit import Entry
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.config import Config
-    from keyring_bridge.keyring import Comparison, Keyring
+    from keyring_bridge.keyring import Keyring
     from keyring_bridge.login_guard import LoginState
     from keyring_bridge.model import ProviderStatus
     from keyring_bridge.store.base import StoredRecord
+    from keyring_bridge.token_keys import Comparison
 
 
 @dataclass(slots=True)

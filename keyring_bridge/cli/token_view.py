@@ -9,9 +9,9 @@ from keyring_bridge.model import KeyRef
 
 if TYPE_CHECKING:
     from keyring_bridge.bridge import Bridge
-    from keyring_bridge.keyring import Comparison
     from keyring_bridge.model import KeyInfo, TokenInfo
     from keyring_bridge.store.base import StoredRecord
+    from keyring_bridge.token_keys import Comparison
 
 
 def read_back(bridge: Bridge, record: StoredRecord) -> dict[str, object]:

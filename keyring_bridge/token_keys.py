@@ -1,0 +1,275 @@
+"""Keys in tokens: making, importing, adopting and destroying them, and comparing tokens with the store.
+
+This is what the bridge does beyond the SDK's keyring interface. Every key that gets a record here proved itself first:
+it signed a challenge that was verified with its public key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.record import Local, Record
+from keyring_bridge.errors import (
+    BridgeError,
+    CannotSign,
+    CapabilityMissing,
+    DuplicateAddress,
+    InvalidKey,
+    KeyExists,
+    KeyNotFound,
+    UnsupportedAlgorithm,
+)
+from keyring_bridge.model import Caller, KeyInfo, KeySpec, Purpose
+from keyring_bridge.names import ITEM_SUFFIX, check_name, lookup_name
+from keyring_bridge.providers.base import Deletes, Generates, Imports
+from keyring_bridge.store.base import StoredRecord
+
+if TYPE_CHECKING:
+    from cosmos_formats.multisig import AnyPublicKey
+    from keyring_bridge.bridge import Bridge
+    from keyring_bridge.providers.base import ProviderBase
+    from keyring_bridge.secrets import SecretBytes
+
+SIGNING_TYPES = (KeyType.SECP256K1, KeyType.ED25519, KeyType.SECP256R1)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How the store and one provider's keys differ.
+
+    Attributes:
+        provider: Name of the provider.
+        in_both: Records whose key is there.
+        only_in_store: Records whose key the provider does not have.
+        only_in_token: Keys without a record.
+    """
+
+    provider: str
+    in_both: tuple[StoredRecord, ...]
+    only_in_store: tuple[StoredRecord, ...]
+    only_in_token: tuple[KeyInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What :meth:`Keyring.sync` did: records it made, and keys it left alone with the reason."""
+
+    added: tuple[StoredRecord, ...]
+    skipped: tuple[tuple[KeyInfo, str], ...]
+
+
+class TokenKeys:
+    """One caller's keys in tokens.
+
+    Args:
+        bridge: The signing pipeline and its parts.
+        caller: Who asks; policy and audit use it.
+    """
+
+    def __init__(self, bridge: Bridge, caller: Caller) -> None:
+        self._bridge = bridge
+        self._store = bridge.store
+        self._caller = caller
+
+    def key(self, uid: str) -> StoredRecord:
+        """Return the record named ``uid``.
+
+        Raises:
+            KeyNotFound: ``<uid>.info: key not found``.
+            InvalidName: ``uid`` is empty.
+        """
+        name = lookup_name(uid)
+        record = self._store.get(name)
+        if record is None:
+            raise KeyNotFound(f"{name[:256]}{ITEM_SUFFIX}: key not found")
+        return record
+
+    def generate(
+        self,
+        name: str,
+        key_type: KeyType = KeyType.SECP256K1,
+        purpose: Purpose = Purpose.ACCOUNT,
+        *,
+        provider: str | None = None,
+        wrappable: bool = False,
+    ) -> StoredRecord:
+        """Generate a key in a token, prove it by a signature, and keep its record.
+
+        Args:
+            name: Name of the record and label in the token.
+            key_type: Curve.
+            purpose: Fixed for the key's life.
+            provider: Name of the configured provider; the default one if None.
+            wrappable: See :class:`keyring_bridge.model.KeySpec`.
+
+        Raises:
+            KeyExists: The name is taken.
+            CapabilityMissing: The backend makes no keys.
+            AttributeNotHonoured: The token would have let the key out.
+        """
+        self._check_free(check_name(name))
+        provider_name, backend = self._provider(provider)
+        if not isinstance(backend, Generates):
+            raise CapabilityMissing(f"backend {backend.scheme} does not generate keys")
+        spec = KeySpec(name, key_type, purpose, wrappable)
+        fields = {"key": name, "type": str(key_type), "purpose": str(purpose), "provider": provider_name}
+        with self._bridge.administer("key.generate", self._caller, fields) as outcome:
+            info = backend.generate_key(spec)
+            return self._adopt_new(provider_name, backend, spec, info, outcome)
+
+    def import_secret(
+        self,
+        uid: str,
+        secret: SecretBytes,
+        algorithm: str,
+        purpose: Purpose = Purpose.ACCOUNT,
+        *,
+        provider: str | None = None,
+    ) -> StoredRecord:
+        """As :meth:`import_priv_key_hex`, from 32 raw bytes that the caller wipes afterwards."""
+        if self._store.get(check_name(uid)) is not None:
+            raise KeyExists(f"{uid}: cannot overwrite key")
+        if algorithm not in SIGNING_TYPES:
+            raise UnsupportedAlgorithm(f"{algorithm[:64]}: unsupported signing algo")
+        from keyring_bridge.providers.private_keys import public_key_for
+
+        provider_name, backend = self._provider(provider)
+        if not isinstance(backend, Imports):
+            raise CapabilityMissing(f"backend {backend.scheme} does not import keys")
+        spec = KeySpec(uid, KeyType(algorithm), purpose)
+        self._check_new(public_key_for(spec.key_type, secret))
+        fields = {"key": uid, "type": algorithm, "purpose": str(purpose), "provider": provider_name}
+        with self._bridge.administer("key.import", self._caller, fields) as outcome:
+            info = backend.import_key(spec, secret)
+            return self._adopt_new(provider_name, backend, spec, info, outcome)
+
+    def destroy(self, uid: str) -> None:
+        """Destroy the key in its token and remove its record. This cannot be undone.
+
+        Raises:
+            CapabilityMissing: The backend deletes no keys.
+            CannotSign: The record has no key in a token.
+        """
+        record = self.key(uid)
+        if record.provider is None or record.uri is None or not isinstance(record.record.public_key, PublicKey):
+            raise CannotSign("the record has no key in a token; delete it instead")
+        _, backend = self._provider(record.provider)
+        if not isinstance(backend, Deletes):
+            raise CapabilityMissing(f"backend {backend.scheme} does not delete keys")
+        fields = {"key": record.name, "fingerprint": record.fingerprint, "provider": record.provider}
+        with self._bridge.administer("key.destroy", self._caller, fields):
+            backend.delete_key(KeyInfo(record.name, b"", record.record.public_key, record.uri).ref)
+            self._store.delete(record.name)
+
+    def unlock(self, provider: str | None = None) -> None:
+        """Forget a failed login and try once more, with the PIN source read again.
+
+        Raises:
+            PinIncorrect: It was refused again; nothing more is tried until the next call.
+        """
+        name, _ = self._provider(provider)
+        with self._bridge.administer("login.unlock", self._caller, {"provider": name}):
+            self._bridge.providers.unlock(name)
+
+    def compare(self, provider: str | None = None) -> Comparison:
+        """Compare the records with the keys that a provider has now."""
+        provider_name, backend = self._provider(provider)
+        keys = {info.fingerprint: info for info in backend.list_keys()}
+        records = [record for record in self._store.list() if record.provider == provider_name]
+        known = {record.fingerprint for record in self._store.list()}
+        return Comparison(
+            provider_name,
+            in_both=tuple(record for record in records if record.fingerprint in keys),
+            only_in_store=tuple(record for record in records if record.fingerprint not in keys),
+            only_in_token=tuple(info for print_, info in keys.items() if print_ not in known),
+        )
+
+    def sync(self, provider: str | None = None, *, purpose: Purpose | None = None) -> SyncResult:
+        """Make a record for every key of a provider that has none. Records without a key are left as they are.
+
+        A key gets a record only if its label is a free, valid name and its purpose is known (from the token, or from
+        ``purpose``); each new record's key signs a challenge first.
+        """
+        comparison = self.compare(provider)
+        added: list[StoredRecord] = []
+        skipped: list[tuple[KeyInfo, str]] = []
+        for info in comparison.only_in_token:
+            try:
+                added.append(self.adopt(info, comparison.provider, purpose=purpose))
+            except BridgeError as error:
+                skipped.append((info, f"{error.code}: {error}"))
+        return SyncResult(tuple(added), tuple(skipped))
+
+    def adopt(
+        self, info: KeyInfo, provider: str, *, name: str | None = None, purpose: Purpose | None = None
+    ) -> StoredRecord:
+        """Make a record for a key that is in a token already, after it proved itself.
+
+        Raises:
+            InvalidName: Its label is not a valid name and no other was given.
+            KeyExists: The name is taken.
+            InvalidKey: Nobody recorded what the key is for, and ``purpose`` is None or contradicts the token.
+        """
+        name = check_name(info.label if name is None else name)
+        self._check_free(name)
+        if info.purpose is not None and purpose is not None and info.purpose is not purpose:
+            raise InvalidKey(f"the token says that this key is for {info.purpose}, not {purpose}")
+        purpose = info.purpose or purpose
+        if purpose is None:
+            raise InvalidKey("nobody recorded what this key is for", hint="name it with --purpose")
+        with self._bridge.administer("key.adopt", self._caller, {"key": name, "provider": provider}) as outcome:
+            record = _token_record(name, provider, purpose, info)
+            outcome["proof"] = self._bridge.prove(provider, info.ref)
+            self._store.add(record)
+        return record
+
+    def _adopt_new(
+        self,
+        provider_name: str,
+        backend: ProviderBase,
+        spec: KeySpec,
+        info: KeyInfo,
+        outcome: dict[str, object],
+    ) -> StoredRecord:
+        """Prove a key that was just made and keep its record; a key that fails is removed again."""
+        try:
+            record = _token_record(spec.label, provider_name, spec.purpose, info)
+            outcome["fingerprint"] = info.fingerprint
+            outcome["proof"] = self._bridge.prove(provider_name, info.ref)
+            self._store.add(record)
+        except BaseException:
+            if isinstance(backend, Deletes):
+                backend.delete_key(info.ref)
+            raise
+        return record
+
+    def _check_free(self, name: str) -> None:
+        if self._store.get(name) is not None:
+            raise KeyExists(f"{name}: key already exists")
+
+    def _check_new(self, public_key: AnyPublicKey) -> None:
+        if self._store.by_address(public_key.address) is not None:
+            raise DuplicateAddress("duplicated address created")
+
+    def _provider(self, name: str | None) -> tuple[str, ProviderBase]:
+        name = name if name is not None else self._bridge.config.default_provider
+        return name, self._bridge.providers.get(name)
+
+
+def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo) -> StoredRecord:
+    return StoredRecord(
+        name=name,
+        record=Record(name, info.public_key, Local(None)),
+        # An x25519 key has no address; its fingerprint keeps the address column unique.
+        address=bytes.fromhex(info.fingerprint) if info.key_type is KeyType.X25519 else info.public_key.address,
+        provider=provider,
+        uri=info.uri,
+        key_type=info.key_type,
+        purpose=purpose,
+        fingerprint=info.fingerprint,
+        created_at=info.created_at or datetime.now(UTC),
+        hardware=info.hardware,
+    )
