@@ -15,7 +15,7 @@ from tests.bench.steps import steps
 from tests.bench.warm import latency, slow_token
 
 SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
-    "latency": lambda lab, quick: latency(lab, rounds=6 if quick else 40, count=25 if quick else 50),
+    "latency": lambda lab, quick: latency(lab, rounds=12 if quick else 60, count=20 if quick else 40),
     "slow-token": lambda lab, quick: slow_token(lab, rounds=2 if quick else 5, count=5 if quick else 15),
     "cold": lambda lab, quick: cold(lab, rounds=5 if quick else 25),
     "steps": lambda lab, quick: steps(lab, rounds=200 if quick else 2000),

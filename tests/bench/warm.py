@@ -36,6 +36,19 @@ def rate(samples: Sequence[Sample]) -> float:
     return median(sample.rate for sample in samples)
 
 
+def slower(samples: Sequence[Sample], base: Sequence[Sample]) -> float:
+    """How many times longer a signature takes than in ``base``: the median of the rounds' own ratios.
+
+    What disturbs a busy machine lasts longer than a round, so both sides of a round's ratio have it.
+    """
+    return median(sample.p50 / other.p50 for sample, other in zip(samples, base, strict=True))
+
+
+def faster(samples: Sequence[Sample], base: Sequence[Sample]) -> float:
+    """How many times more signatures come out than in ``base``, likewise."""
+    return median(sample.rate / other.rate for sample, other in zip(samples, base, strict=True))
+
+
 def latency(lab: Lab, rounds: int, count: int) -> None:
     """One signature after the other, the whole pipeline, beside raw C on the same token."""
     plan = [
@@ -51,25 +64,26 @@ def latency(lab: Lab, rounds: int, count: int) -> None:
             config = lab.copy(name.replace(" ", "-").replace(",", ""), memory=memory)
             contestants.append(stack.enter_context(bridge(kind, name, config, lab.env)))
         progress(f"one in flight: {rounds} rounds of {count} signatures each")
+        before = {contestant.name: contestant.cpu() for contestant in contestants}
         alone = take_turns(contestants, rounds, count)
+        cpu = {one.name: (one.cpu() - before[one.name]) / (rounds * count) for one in contestants}
         progress(f"{IN_FLIGHT} in flight")
-        together = take_turns(contestants, max(rounds // 4, 3), max(count // 2, 10), IN_FLIGHT)
-    base = p50(alone["raw C"])
-    lines = [Line("raw C, C_SignInit + C_Sign", micro(base), 1.0)]
-    for name, _, _, budget in plan:
-        lines.append(Line(name, micro(p50(alone[name])), p50(alone[name]) / base, budget))
+        together, loop = [], []
+        for _ in range(max(rounds // 3, 4)):
+            loop += take_turns(contestants[:1], 1, count * IN_FLIGHT // 2)["raw C"]
+            together.append(take_turns(contestants, 1, count // 2, IN_FLIGHT))
+    lines = []
+    for name, _, _, budget in [("raw C", "", True, None), *plan]:
+        figure = f"{micro(p50(alone[name]))}, CPU {micro(cpu[name])}"
+        lines.append(Line(name, figure, slower(alone[name], alone["raw C"]), budget))
     show("One signature at a time (p50, secp256k1 in SoftHSM2)", lines)
 
-    base = rate(alone["raw C"])
-    raw_together = rate(together["raw C"])
-    lines = [
-        Line("raw C, one loop", f"{base:,.0f} /s", 1.0),
-        Line(f"raw C, {IN_FLIGHT} threads", f"{raw_together:,.0f} /s", raw_together / base),
-    ]
-    for name, kind, _, _ in plan:
-        per_second = rate(together[name])
+    lines = [Line("raw C, one loop", f"{rate(loop):,.0f} /s", 1.0)]
+    for name, kind in (("raw C", "raw"), *((name, kind) for name, kind, _, _ in plan)):
+        samples = [turn[name][0] for turn in together]
         budget = 1.2 if kind == "in-process" else None
-        lines.append(Line(name, f"{per_second:,.0f} /s", per_second / base, budget, at_least=True))
+        title = f"raw C, {IN_FLIGHT} threads" if kind == "raw" else name
+        lines.append(Line(title, f"{rate(samples):,.0f} /s", faster(samples, loop), budget, at_least=True))
     show(f"Throughput with {IN_FLIGHT} in flight", lines)
 
 
@@ -88,9 +102,10 @@ def slow_token(lab: Lab, rounds: int, count: int) -> None:
         alone = take_turns(contestants, rounds, count * IN_FLIGHT)
         together = take_turns(contestants, rounds, count, IN_FLIGHT)
     for contestant in contestants:
-        one, eight = rate(alone[contestant.name]), rate(together[contestant.name])
-        lines.append(Line(f"{contestant.name}, 1 in flight", f"{one:,.0f} /s", 1.0))
+        one, eight = alone[contestant.name], together[contestant.name]
+        gain = faster(eight, one)
+        lines.append(Line(f"{contestant.name}, 1 in flight", f"{rate(one):,.0f} /s", 1.0))
         lines.append(
-            Line(f"{contestant.name}, {IN_FLIGHT} in flight", f"{eight:,.0f} /s", eight / one, 6, at_least=True)
+            Line(f"{contestant.name}, {IN_FLIGHT} in flight", f"{rate(eight):,.0f} /s", gain, 6, at_least=True)
         )
     show("A token that takes 20 ms", lines)
