@@ -53,6 +53,8 @@ class Connection:
         self.place = place
         self.last_used = time.monotonic()
         self.known: set[str] = set()
+        self._wait = options.operation_timeout
+        self._shared = module.shared(place.info.slot_id)
         self._anchor = anchor
         self._anchor_lock = threading.RLock()
         self.pool = SessionPool(
@@ -73,7 +75,7 @@ class Connection:
             TokenFault: No session could be opened.
         """
         module.enter()
-        shared = module.login_of(place.info.slot_id)
+        shared = module.shared(place.info.slot_id)
         try:
             with shared.lock:
                 anchor = _open(place, rw="write_protected" not in place.info.flags)
@@ -103,7 +105,7 @@ class Connection:
         try:
             key = session.keys.get(ref.uri)
             if key is None or key.public_key != ref.public_key:
-                key = self._bind(session, ref)
+                key = self._bind(session, ref, deadline)
             signature = session.sign(key, payload)
             intact = True
             return signature
@@ -131,7 +133,8 @@ class Connection:
         session = self.pool.borrow(None)
         intact = False
         try:
-            yield session.binding
+            with self._shared.objects.reading(self._wait):
+                yield session.binding
             intact = True
         except TokenFault:
             raise
@@ -155,9 +158,10 @@ class Connection:
         with self._anchor_lock:
             if self.pool.closed:
                 raise PoolClosed
-            self.last_used = time.monotonic()
-            yield self._anchor
-            self.last_used = time.monotonic()
+            with self._shared.objects.writing(self._wait):
+                self.last_used = time.monotonic()
+                yield self._anchor
+                self.last_used = time.monotonic()
 
     def alive(self) -> bool:
         """Whether the token still holds the login of this connection."""
@@ -188,9 +192,12 @@ class Connection:
         """Forget the token without touching it; for a process that was forked."""
         self.pool.abandon()
 
-    def _bind(self, session: Session, ref: KeyRef) -> BoundKey:
+    def _bind(self, session: Session, ref: KeyRef, deadline: float | None) -> BoundKey:
         """Find the key in this session and make sure that it is the one that the record means."""
-        key, public_key = locate(session.binding, Pkcs11Uri.parse(ref.uri), self.place.info)
+        uri = Pkcs11Uri.parse(ref.uri)
+        wait = self._wait if deadline is None else deadline - time.monotonic()
+        with self._shared.objects.reading(wait):
+            key, public_key = locate(session.binding, uri, self.place.info)
         check_same(ref.public_key, public_key)
         mechanism = EDDSA if public_key.key_type is KeyType.ED25519 else ECDSA
         bound = BoundKey(key.handle, public_key, mechanism)
@@ -213,10 +220,9 @@ class Connection:
         if not self._anchor_lock.acquire(timeout=_DRAIN_SECONDS):
             return
         try:
-            shared = self.module.login_of(self.place.info.slot_id)
-            with shared.lock:
-                shared.users = max(0, shared.users - 1)
-                if shared.users == 0:
+            with self._shared.lock:
+                self._shared.users -= 1
+                if self._shared.users == 0:
                     self.module.cryptoki.logout(_handle(self._anchor))
                 with contextlib.suppress(Exception):
                     self._anchor.close()

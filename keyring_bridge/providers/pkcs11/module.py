@@ -18,6 +18,7 @@ from weakref import WeakSet
 from keyring_bridge.config.files import check_code_file
 from keyring_bridge.errors import ConfigError, LibraryInvalid, LibraryMissing, ProviderError
 from keyring_bridge.providers.pkcs11.faults import TokenFault
+from keyring_bridge.providers.pkcs11.locks import ReadWriteLock
 
 if TYPE_CHECKING:
     from pkcs11._pkcs11 import lib
@@ -31,16 +32,18 @@ _lock = threading.RLock()
 
 
 @dataclass(slots=True)
-class SlotLogin:
-    """The one login that all connections of this process to a slot share (PKCS#11 2.40, 4.2).
+class SharedSlot:
+    """What all connections of this process to one slot share: the login (PKCS#11 2.40, 4.2) and the objects.
 
     Attributes:
         lock: Held while somebody logs in or out.
         users: Connections that rely on the login.
+        objects: Held while objects are looked up, and alone while they are made, changed or destroyed.
     """
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     users: int = 0
+    objects: ReadWriteLock = field(default_factory=ReadWriteLock)
 
 
 class Module:
@@ -62,7 +65,7 @@ class Module:
         self.finalized = False
         self._connections = 0
         self._open: WeakSet[Connection] = WeakSet()
-        self._logins: dict[int, SlotLogin] = {}
+        self._slots: dict[int, SharedSlot] = {}
 
     @cached_property
     def binding(self) -> lib:
@@ -72,10 +75,10 @@ class Module:
         # Its __init__ would call C_Initialize(NULL), which promises the module that there is one thread.
         return lib.__new__(lib, self.path)  # type: ignore[call-arg]  # its __cinit__ takes the path
 
-    def login_of(self, slot_id: int) -> SlotLogin:
-        """Return the shared login of a slot."""
+    def shared(self, slot_id: int) -> SharedSlot:
+        """Return what connections to a slot share."""
         with _lock:
-            return self._logins.setdefault(slot_id, SlotLogin())
+            return self._slots.setdefault(slot_id, SharedSlot())
 
     def enter(self) -> None:
         """Count a connection in: the module stays initialised until :meth:`leave`.
@@ -118,7 +121,7 @@ class Module:
             if self._connections or self.forked or self.finalized:
                 return False
             self.cryptoki.finalize()
-            self._logins.clear()
+            self._slots.clear()
             self.cryptoki.initialize()
             self.started = time.monotonic()
             return True

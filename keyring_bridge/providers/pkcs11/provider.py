@@ -111,13 +111,11 @@ class Pkcs11Provider(ProviderBase):
                 return connection.sign(ref, payload, deadline)
             except TokenFault as fault:
                 self._look_after(connection)
-                if last or fault.call == "C_Sign" or not fault.recoverable:
+                if last or fault.call == "C_Sign" or (fault.call == "C_SignInit" and not fault.recoverable):
                     raise to_error(fault, "sign") from fault
             except ObjectNotFound:
-                if last or ref.uri not in connection.known:
+                if last or not self._suspicious(connection, ref.uri):
                     raise
-                # It was there before, so perhaps the token went; some modules notice only when started afresh.
-                self._drop(connection, restart=True)
             except PoolClosed:
                 self._drop(connection)
         raise SessionLost("the token was disconnected before the signature was begun")
@@ -301,11 +299,18 @@ class Pkcs11Provider(ProviderBase):
             connection = self._connected()
             try:
                 with connection.reading() as session:
-                    return operation(session, connection.place.info)
+                    result = operation(session, connection.place.info)
+                if connection.alive():
+                    return result
+                # Without a login a token shows no private keys, which looks like an empty one.
+                self._drop(connection)
             except TokenFault as fault:
                 self._look_after(connection)
-                if last or not fault.recoverable:
+                if last:
                     raise to_error(fault, doing) from fault
+            except ObjectNotFound:
+                if last or not self._suspicious(connection, None):
+                    raise
             except PoolClosed:
                 self._drop(connection)
         raise SessionLost(f"the token was disconnected; it failed to {doing}")
@@ -325,6 +330,17 @@ class Pkcs11Provider(ProviderBase):
             raise to_error(fault, doing) from fault
         except PoolClosed as error:
             raise SessionLost(f"the token was disconnected; it failed to {doing}") from error
+
+    def _suspicious(self, connection: Connection, uri: str | None) -> bool:
+        """Whether a key was perhaps not found because the login or the token is gone; drops the connection then."""
+        if not connection.alive():
+            self._drop(connection)
+            return True
+        if uri in connection.known:
+            # It was there before; some modules notice that a token went only when they are started afresh.
+            self._drop(connection, restart=True)
+            return True
+        return False
 
     def _look_after(self, connection: Connection) -> None:
         """Drop a connection whose token or login is gone."""

@@ -66,15 +66,20 @@ def search(session: pkcs11.types.Session, template: Mapping[Attribute, Any]) -> 
         TokenFault: The search failed; none is left open.
     """
     from pkcs11._pkcs11 import SearchIter  # type: ignore[attr-defined]  # its stubs leave it out
-    from pkcs11.exceptions import PKCS11Error
+    from pkcs11.exceptions import ObjectHandleInvalid, PKCS11Error
 
+    found: list[pkcs11.types.Object] = []
     with binding("C_FindObjects"):
         # Session.get_objects() does the same, but where C_FindObjectsInit fails it keeps the session locked until it
         # is collected, and complains on stderr then.
-        operation = SearchIter(session, dict(template), 16)
+        operation = SearchIter(session, dict(template), 1)
         try:
             operation.__enter__()
-            return [found for batch in operation for found in batch]
+            for batch in operation:
+                # One that somebody destroys between being found and being looked at is not there.
+                with contextlib.suppress(ObjectHandleInvalid):
+                    found.extend(batch)
         finally:
             with contextlib.suppress(PKCS11Error):
                 operation._finalize()
+    return found

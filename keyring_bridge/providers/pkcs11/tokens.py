@@ -85,7 +85,7 @@ def _made(module: Module, place: Place, label: str) -> Place:
 
 
 def _set_user_pin(module: Module, place: Place, so_pin: SecretBytes, user_pin: SecretBytes) -> None:
-    with module.login_of(place.info.slot_id).lock:
+    with module.shared(place.info.slot_id).lock:
         with binding("C_OpenSession"):
             session = place.token.open(rw=True)
         handle: int = session.handle  # type: ignore[attr-defined]  # its stubs leave it out

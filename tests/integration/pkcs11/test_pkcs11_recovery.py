@@ -209,6 +209,24 @@ def test_a_login_that_the_token_forgot_is_made_again(shim: Shim, signer: tuple[P
     assert shim.calls()["C_Login"] == 1
 
 
+@pytest.mark.parametrize("what", ["list", "get", "sign"])
+def test_a_forgotten_login_is_not_taken_for_an_empty_token(
+    shim: Shim, signer: tuple[Pkcs11Provider, KeyInfo], what: str
+) -> None:
+    provider, key = signer
+    connection = provider._connection
+    assert connection is not None
+    connection.forget_keys()
+    connection.module.cryptoki.logout(connection._anchor.handle)  # type: ignore[attr-defined]
+    if what == "list":
+        assert provider.list_keys() == [key]
+    elif what == "get":
+        assert provider.get_key(key.ref) == key
+    else:
+        assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
+    assert shim.calls()["C_Login"] == 1
+
+
 def test_a_dead_connection_is_noticed_before_a_change(shim: Shim, signer: tuple[Pkcs11Provider, KeyInfo]) -> None:
     provider, _ = signer
     shim.control("removed")
