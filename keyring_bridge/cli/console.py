@@ -51,8 +51,8 @@ class Console:
     ) -> None:
         self.json = json
         self.verbosity = verbosity
-        self._out = _tolerant(out if out is not None else sys.stdout)
-        self._err = _tolerant(err if err is not None else sys.stderr)
+        self._out = _tolerant(out or sys.stdout)
+        self._err = _tolerant(err or sys.stderr)
 
     def result(self, result: Result) -> None:
         """Print the answer of a command."""
@@ -60,6 +60,10 @@ class Console:
         if text:
             self._out.write(text + "\n")
             self._out.flush()
+
+    def flush(self) -> None:
+        """Write out what somebody else has printed to standard output."""
+        self._out.flush()
 
     def error(self, error: BridgeError) -> None:
         """Print an error: with JSON to standard output, as ``{"error": {…}}``, else for people to standard error."""
@@ -140,8 +144,11 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def _tolerant(stream: TextIO) -> TextIO:
+def _tolerant(stream: TextIO | None) -> TextIO:
     """Let a stream print characters that its encoding does not have, as escapes, instead of failing."""
+    if stream is None:
+        # The process was started with this stream closed.
+        return io.StringIO()
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return stream

@@ -49,6 +49,7 @@ def _run(argv: list[str], console: Console) -> int:
         arguments = build_parser().parse_args(argv)
     except SystemExit as stop:
         # --help and --version print and end; wrong arguments raise UsageError instead.
+        console.flush()
         return int(stop.code or 0)
     console.json = getattr(arguments, "output", "text") == "json"
     console.verbosity = getattr(arguments, "verbose", 0)
@@ -57,7 +58,13 @@ def _run(argv: list[str], console: Console) -> int:
     path = getattr(arguments, "config", None)
     session = Session(console, Path(path) if path is not None else None)
     result = arguments.handler(arguments, session)
-    console.result(result)
+    try:
+        console.result(result)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _abandon_output()
+        raise FileFailed(f"standard output: {error.strerror}") from error
     return int(result.exit_code)
 
 

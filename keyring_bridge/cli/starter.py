@@ -38,6 +38,19 @@ def add_policy_options(parser: Parser) -> None:
     )
 
 
+def check_policy(path: Path) -> None:
+    """Make sure that a starter can be written, before there is a key that needs one.
+
+    Raises:
+        PolicyInvalid: The policy that exists is broken.
+        InsecureFile: Others can write it.
+    """
+    from keyring_bridge.policy import Policy
+
+    if path.exists():
+        Policy.load(path)
+
+
 def write_starter(
     session: Session, record: StoredRecord, chain_id: str | None, messages: Sequence[str]
 ) -> dict[str, object] | None:

@@ -9,7 +9,7 @@ from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, details, readable
-from keyring_bridge.cli.starter import add_policy_options, write_starter
+from keyring_bridge.cli.starter import add_policy_options, check_policy, write_starter
 from keyring_bridge.model import Purpose
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
 
     key_type, purpose = key_kind(arguments.key_type, arguments.purpose)
     provider = chosen_provider(arguments, session.config)
-    if arguments.chain_id is not None or arguments.message:
-        _only_for_accounts(purpose)
+    if purpose is Purpose.ACCOUNT:
+        check_policy(session.config.policy_path)
+    elif arguments.chain_id is not None or arguments.message:
+        raise UsageError(f"--chain-id and --message are for account keys; a key for {purpose} signs no transactions")
     with session.bridge() as bridge:
         session.console.note(f"generating a key ({key_type}) in {provider}")
         record = Keyring(bridge, session.caller).generate(
@@ -115,8 +117,3 @@ def key_kind(key_type: str | None, purpose: str | None) -> tuple[KeyType, Purpos
         allowed = ", ".join(_TYPES_OF_PURPOSE[meant])
         raise UsageError(f"{wanted} keys are not for {meant} (possible: {allowed})")
     return wanted, meant
-
-
-def _only_for_accounts(purpose: Purpose) -> None:
-    if purpose is not Purpose.ACCOUNT:
-        raise UsageError(f"--chain-id and --message are for account keys; a key for {purpose} signs no transactions")

@@ -9,7 +9,7 @@ from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, details, table, visible
-from keyring_bridge.cli.starter import add_policy_options, write_starter
+from keyring_bridge.cli.starter import add_policy_options, check_policy, write_starter
 from keyring_bridge.errors import PolicyInvalid
 from keyring_bridge.model import Purpose
 
@@ -88,6 +88,7 @@ def _add_offline(arguments: argparse.Namespace, session: Session) -> StoredRecor
 def _add_from_token(arguments: argparse.Namespace, session: Session) -> tuple[StoredRecord, dict[str, object] | None]:
     provider = chosen_provider(arguments, session.config)
     purpose = Purpose(arguments.purpose) if arguments.purpose is not None else None
+    check_policy(session.config.policy_path)
     with session.keyring() as keyring:
         info = _token_key(keyring, provider, arguments.uri, arguments.label)
         record = keyring.adopt(info, provider, name=arguments.name, purpose=purpose)

@@ -105,7 +105,7 @@ def decode_payload(data: bytes, encoding: str) -> bytes:
 
 def _read(path: str) -> bytes:
     if path == "-":
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("nothing to sign: name a file, or pipe the sign bytes in")
         data = sys.stdin.buffer.read(MAX_PAYLOAD_BYTES + 1)
     else:

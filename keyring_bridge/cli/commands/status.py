@@ -41,7 +41,8 @@ def status(arguments: argparse.Namespace, session: Session) -> Result:
     found = health.Findings(warnings=list(config.warnings))
     named = arguments.provider is not None or arguments.backend is not None
     only = chosen_provider(arguments, config) if named else None
-    records, providers = _providers(session, found, only, log_in=not arguments.no_login, ask=arguments.login)
+    records = _records(session, found)
+    providers = _providers(session, found, only, log_in=not arguments.no_login, ask=arguments.login)
     logins = health.look_at_logins(config, found)
     policy = health.look_at_policy(config, records, found)
     audit = health.look_at_audit(config, found)
@@ -82,20 +83,29 @@ def status(arguments: argparse.Namespace, session: Session) -> Result:
     return Result(data, text, found.problems[0][1].exit_code if found.problems else Exit.OK)
 
 
-def _providers(
-    session: Session, found: Findings, only: str | None, *, log_in: bool, ask: bool
-) -> tuple[list[StoredRecord], list[ProviderHealth]]:
+def _records(session: Session, found: Findings) -> list[StoredRecord]:
+    try:
+        with session.store() as store:
+            return store.list()
+    except BridgeError as error:
+        found.problems.append(("store", error))
+        return []
+
+
+def _providers(session: Session, found: Findings, only: str | None, *, log_in: bool, ask: bool) -> list[ProviderHealth]:
     from keyring_bridge.cli.health import look_at_provider
     from keyring_bridge.keyring import Keyring
 
+    if found.problems:
+        return []
     try:
         with session.bridge(ask=ask) as bridge:
             keyring = Keyring(bridge, session.caller)
             names = [name for name in bridge.providers.names if only in (None, name)]
-            return keyring.list(), [look_at_provider(bridge, keyring, name, found, log_in=log_in) for name in names]
+            return [look_at_provider(bridge, keyring, name, found, log_in=log_in) for name in names]
     except BridgeError as error:
         found.problems.append(("bridge", error))
-        return [], []
+        return []
 
 
 def _provider_text(provider: ProviderHealth, style: Style) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from cosmos_formats.pubkeys import PublicKey
 from tests.integration.cli.conftest import CHAIN
 from tests.integration.cli.harness import COMMAND, Cli
 from tests.softhsm import SoftHsm, find_library
+from tests.unit.bridge.sign_docs import send_doc
 
 EVERY_COMMAND = [
     ["keygen", "--label", "x"],
@@ -238,17 +241,20 @@ def test_a_token_that_is_gone_is_a_problem_and_not_the_end(token: Cli, tmp_path:
     assert done.data["providers"][0]["state"] == "disconnected"
     assert done.data["records"] == 1
     assert token.json("keys", "list", "-n") == ["ops"]
-    done = token.run("sign", "ops", "-o", "json", stdin=b"x")
-    assert done.code != 0
+    key = PublicKey.from_proto_json(json.loads(token.ok("keys", "show", "ops", "-p")))
+    token.fails("sign", "ops", code=4, error="token_not_found", stdin=send_doc(key, CHAIN))
 
 
-def test_a_broken_policy_signs_nothing_and_is_told(cli: Cli) -> None:
+def test_a_broken_policy_signs_nothing_makes_no_key_and_is_told(cli: Cli) -> None:
     cli.ok("keygen", "--label", "ops")
     (cli.folder / "policy.toml").write_text("version = 1\nkeys = 7\n")
     done = cli.run("status", "-o", "json")
     assert (done.code, done.data["problems"][0]["code"]) == (3, "policy_invalid")
-    doc = bytes.fromhex("0a00")
-    assert cli.run("sign", "ops", stdin=doc).code in (2, 3)
+    key = PublicKey.from_proto_json(json.loads(cli.ok("keys", "show", "ops", "-p")))
+    cli.fails("sign", "ops", code=3, error="policy_invalid", stdin=send_doc(key, CHAIN))
+    cli.fails("keygen", "--label", "more", code=3, error="policy_invalid")
+    assert cli.json("keys", "list", "-n") == ["ops"]
+    assert cli.ok("keys", "sync", "--dry-run") == "store and token agree\n"
 
 
 def test_a_damaged_store_is_told_by_every_command(cli: Cli) -> None:
@@ -268,14 +274,27 @@ def test_an_audit_log_that_cannot_be_written_stops_everything_but_reading(cli: C
     log.mkdir()
     assert cli.run("keygen", "--label", "more").code == 9
     assert cli.json("keys", "list", "-n") == ["ops"]
+    status = cli.run("status", "-o", "json")
+    assert (status.code, status.data["records"], status.data["policy"]["keys"]) == (9, 1, ["ops"])
 
 
-def test_nobody_reads_the_output(settled: Cli) -> None:
+def test_closed_and_full_streams_do_no_harm(settled: Cli) -> None:
+    for redirection, code in ((">&-", 0), ("2>&-", 0), (">/dev/full", 1), ("<&-", 0)):
+        line = f'"$@" {redirection}'
+        done = subprocess.run(
+            ["sh", "-c", line, "sh", *COMMAND, "keys", "list"], env=settled.env, capture_output=True, check=False
+        )
+        assert done.returncode == code, (redirection, done)
+        assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["keys", "list"], ["--help"], ["keys", "show", "none", "-o", "json"]])
+def test_nobody_reads_the_output(settled: Cli, command: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
     try:
         done = subprocess.run(
-            [*COMMAND, "keys", "list"], env=settled.env, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60
+            [*COMMAND, *command], env=settled.env, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60
         )
     finally:
         os.close(write)
