@@ -88,10 +88,10 @@ class FrameReader:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream; no bytes mean its end."""
-        if data:
-            self._buffer += data
-        else:
+        if not data:
             self._ended = True
+        elif not self._closed:
+            self._buffer += data
 
     def next_event(self) -> Frame | Damage | None:
         """Return the next frame or damage, or None if more bytes are needed (or nothing can come any more)."""

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from keyring_plugin.errors import classes, shorten
 from keyring_plugin.method import DEADLINE, DEADLINE_TYPE, Method
-from keyring_plugin.protocol import COMMON_ERRORS, METHODS, PROTOCOL_VERSION
+from keyring_plugin.protocol import COMMON_ERRORS, DISCOVER, HANDSHAKE, METHODS, PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from keyring_bridge.errors import BridgeError
     from keyring_plugin.fields import Schema
 
 OPENRPC_VERSION = "1.3.2"
+
+_WITHOUT_THE_BRIDGE = frozenset({HANDSHAKE, DISCOVER, "bridge.ping"})
 
 _TEXT = {"type": "string"}
 _NULLABLE_TEXT = {"type": ["string", "null"]}
@@ -83,7 +85,7 @@ def errors_of(method: Method) -> list[type[BridgeError]]:
     """Return the errors that a method may answer with, its own first."""
     if method.notification:
         return []
-    common = COMMON_ERRORS if method.name.startswith("keyring.") or method.errors else COMMON_ERRORS[:1]
+    common = COMMON_ERRORS[:1] if method.name in _WITHOUT_THE_BRIDGE else COMMON_ERRORS
     return list(dict.fromkeys((*method.errors, *common)))
 
 

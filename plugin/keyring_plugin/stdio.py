@@ -21,6 +21,9 @@ def take_over() -> Connection:
     Raises:
         OSError: Standard input or output is closed.
     """
+    # A descriptor that is closed would be the next one that is given out.
+    os.fstat(_INPUT)
+    os.fstat(_OUTPUT)
     null = os.open(os.devnull, os.O_RDWR)
     try:
         # Copies are not inherited by child processes.
