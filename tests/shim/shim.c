@@ -168,6 +168,8 @@ static CK_RV enter(const char *name) {
             return leave(name, verdict);                                                                           \
     } while (0)
 
+static const CK_BYTE X25519_OID[5] = {0x06, 0x03, 0x2b, 0x65, 0x6e};
+
 /* --- attributes ------------------------------------------------------------------------------------------ */
 
 static CK_ULONG read_one(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ULONG type, CK_BYTE *out, CK_ULONG room) {
@@ -247,9 +249,15 @@ static CK_ULONG read_point(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, C
 }
 
 static CK_RV read_changed(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attribute) {
-    CK_BYTE value[512];
+    CK_BYTE value[512] __attribute__((aligned(8)));
     CK_ULONG size;
-    if (attribute->type == CKA_EC_POINT) {
+    if (attribute->type == CKA_KEY_TYPE) {
+        size = read_one(session, object, CKA_EC_PARAMS, value, sizeof value);
+        int x25519 = size == sizeof X25519_OID && memcmp(value, X25519_OID, size) == 0;
+        size = read_one(session, object, CKA_KEY_TYPE, value, sizeof value);
+        if (size != UNAVAILABLE && x25519 && quirk("montgomery"))
+            *(CK_ULONG *)value = CKK_EC_MONTGOMERY;
+    } else if (attribute->type == CKA_EC_POINT) {
         size = read_point(session, object, value, sizeof value);
     } else {
         size = read_one(session, object, CKA_EC_PARAMS, value, sizeof value);
@@ -275,13 +283,29 @@ static CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj
     CK_RV result = CKR_OK;
     for (CK_ULONG i = 0; i < count; i++) {
         CK_ULONG type = template[i].type;
-        CK_RV rv = type == CKA_EC_POINT || type == CKA_EC_PARAMS
+        CK_RV rv = type == CKA_EC_POINT || type == CKA_EC_PARAMS || type == CKA_KEY_TYPE
                        ? read_changed(session, object, &template[i])
                        : REAL(F_GetAttributeValue, fn_attributes)(session, object, &template[i], 1);
         if (rv != CKR_OK)
             result = rv;
     }
     return leave("C_GetAttributeValue", result);
+}
+
+/* With the quirk "montgomery" x25519 has the key type and the mechanism of PKCS#11 3.0, and no others. */
+static CK_RV bend_montgomery(CK_ATTRIBUTE *template, CK_ULONG count, CK_ULONG *edwards) {
+    int x25519 = 0, montgomery = 0;
+    if (!quirk("montgomery"))
+        return CKR_OK;
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (template[i].type == CKA_EC_PARAMS && template[i].ulValueLen == sizeof X25519_OID)
+            x25519 = memcmp(template[i].pValue, X25519_OID, sizeof X25519_OID) == 0;
+        if (template[i].type == CKA_KEY_TYPE && *(CK_ULONG *)template[i].pValue == CKK_EC_MONTGOMERY) {
+            montgomery = 1;
+            template[i].pValue = edwards;
+        }
+    }
+    return x25519 && !montgomery ? CKR_ATTRIBUTE_VALUE_INVALID : CKR_OK;
 }
 
 /* A copy of a template in which EXTRACTABLE is as the quirk wants it. */
@@ -312,11 +336,23 @@ static CK_RV C_GenerateKeyPair(
     typedef CK_RV (*fn)(CK_SESSION_HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG,
                         CK_OBJECT_HANDLE *, CK_OBJECT_HANDLE *);
     ENTER("C_GenerateKeyPair");
-    CK_ATTRIBUTE bent[64];
+    CK_ATTRIBUTE bent[64], bent_public[64];
     CK_BBOOL yes = 1;
+    CK_ULONG edwards = CKK_EC_EDWARDS;
+    CK_MECHANISM changed = *mechanism;
     CK_ULONG count = bend_extractable(private, private_count, bent, 64, &yes);
-    return leave("C_GenerateKeyPair", REAL(F_GenerateKeyPair, fn)(session, mechanism, public, public_count, bent, count,
-                                                                  public_out, private_out));
+    if (public_count > 64)
+        return leave("C_GenerateKeyPair", CKR_GENERAL_ERROR);
+    memcpy(bent_public, public, public_count * sizeof *public);
+    CK_RV rv = bend_montgomery(bent_public, public_count, &edwards);
+    if (rv == CKR_OK)
+        rv = bend_montgomery(bent, count, &edwards);
+    if (quirk("montgomery") && mechanism->mechanism == CKM_EC_MONTGOMERY_KEY_PAIR_GEN)
+        changed.mechanism = CKM_EC_EDWARDS_KEY_PAIR_GEN;
+    if (rv == CKR_OK)
+        rv = REAL(F_GenerateKeyPair, fn)(session, &changed, bent_public, public_count, bent, count, public_out,
+                                         private_out);
+    return leave("C_GenerateKeyPair", rv);
 }
 
 static CK_RV C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *out) {
@@ -328,11 +364,14 @@ static CK_RV C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, C
     for (CK_ULONG i = 0; i < count; i++)
         if (template[i].type == CKA_CLASS && template[i].ulValueLen == sizeof class)
             memcpy(&class, template[i].pValue, sizeof class);
-    if (class == CKO_PRIVATE_KEY) {
+    CK_ULONG edwards = CKK_EC_EDWARDS;
+    if (count > 64)
+        return leave("C_CreateObject", CKR_GENERAL_ERROR);
+    memcpy(bent, template, count * sizeof *template);
+    if (class == CKO_PRIVATE_KEY)
         count = bend_extractable(template, count, bent, 64, &yes);
-        template = bent;
-    }
-    return leave("C_CreateObject", REAL(F_CreateObject, fn)(session, template, count, out));
+    CK_RV rv = bend_montgomery(bent, count, &edwards);
+    return leave("C_CreateObject", rv != CKR_OK ? rv : REAL(F_CreateObject, fn)(session, bent, count, out));
 }
 
 /* --- signing --------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@ runs. One rule per line:
 ``quirk raw_ec_point``                CKA_EC_POINT without its DER header
 ``quirk point_on_private``            CKA_EC_POINT on private keys only
 ``quirk printable_params``            CKA_EC_PARAMS as PrintableString
+``quirk montgomery``                  x25519 only by the key type and the mechanism of PKCS#11 3.0
 ``quirk extractable_default``         a private key is EXTRACTABLE unless its template says otherwise
 ``quirk ignore_extractable``          a private key is EXTRACTABLE whatever its template says
 ``delay C_Sign 20``                   20 ms before every call

@@ -47,6 +47,10 @@ CRYPTOKI_ALREADY_INITIALIZED = 0x191
 
 _NAMES = {number: name for name, number in list(globals().items()) if name.isupper() and isinstance(number, int)}
 
+CKA_CLASS = 0x000
+CKA_ID = 0x102
+CKO_PRIVATE_KEY = 3
+
 CKM_ECDSA = 0x1041
 CKM_EC_MONTGOMERY_KEY_PAIR_GEN = 0x1056
 CKM_EDDSA = 0x1057

@@ -7,6 +7,7 @@ found so far — hangs on it, so dropping the connection drops them all, and not
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -45,14 +46,14 @@ class Connection:
     Attributes:
         place: The token.
         last_used: Moment of ``time.monotonic()`` of the last operation.
-        known: URIs of keys that were found in this connection.
+        known: Keys that were found in this connection, by URI.
     """
 
     def __init__(self, module: Module, place: Place, anchor: pkcs11.types.Session, options: Options) -> None:
         self.module = module
         self.place = place
         self.last_used = time.monotonic()
-        self.known: set[str] = set()
+        self.known: dict[str, BoundKey] = {}
         self._wait = options.operation_timeout
         self._shared = module.shared(place.info.slot_id)
         self._anchor = anchor
@@ -194,16 +195,33 @@ class Connection:
 
     def _bind(self, session: Session, ref: KeyRef, deadline: float | None) -> BoundKey:
         """Find the key in this session and make sure that it is the one that the record means."""
+        known = self.known.get(ref.uri)
+        if known is not None and known.public_key == ref.public_key and self._same(session, known):
+            session.keys[ref.uri] = known
+            return known
         uri = Pkcs11Uri.parse(ref.uri)
         wait = self._wait if deadline is None else deadline - time.monotonic()
         with self._shared.objects.reading(wait):
             key, public_key = locate(session.binding, uri, self.place.info)
         check_same(ref.public_key, public_key)
         mechanism = EDDSA if public_key.key_type is KeyType.ED25519 else ECDSA
-        bound = BoundKey(key.handle, public_key, mechanism)
-        session.keys[ref.uri] = bound
-        self.known.add(ref.uri)
+        bound = BoundKey(key.handle, key.key_id, public_key, mechanism)
+        session.keys[ref.uri] = self.known[ref.uri] = bound
         return bound
+
+    def _same(self, session: Session, known: BoundKey) -> bool:
+        """Whether a handle that another session found is the same key here, as it should be (PKCS#11 2.40, 2.4)."""
+        if not known.key_id:
+            return False
+        read = self.module.cryptoki.read_attribute
+        try:
+            kind = read(session.handle, known.handle, codes.CKA_CLASS)
+            return (
+                int.from_bytes(kind, sys.byteorder) == codes.CKO_PRIVATE_KEY
+                and read(session.handle, known.handle, codes.CKA_ID) == known.key_id
+            )
+        except TokenFault:
+            return False
 
     def _open_session(self) -> Session:
         return Session(_open(self.place, rw=False), self.module.cryptoki)

@@ -8,6 +8,7 @@ way the bridge needs:
 * ``C_Logout``, ``C_GetSessionInfo``, ``C_InitToken``, ``C_Finalize``: missing, or tied to closing a session.
 * ``C_SignInit`` and ``C_Sign`` with a fixed buffer: the binding calls ``C_Sign`` twice, first for the length, which
   is a round trip on a network token, and leaves the session busy when its argument is not ``bytes``.
+* ``C_GenerateKeyPair`` for x25519 as PKCS#11 3.0 has it: the binding has no name for the mechanism.
 * Private key material that is written or read: the binding copies it into memory that nobody wipes.
 
 Both bindings open the same file, so they share one loaded module with one state.
@@ -16,7 +17,7 @@ Both bindings open the same file, so they share one loaded module with one state
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ctypes import CFUNCTYPE, POINTER, Structure, addressof, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ _UNAVAILABLE = c_ulong(-1).value
 
 # Places in CK_FUNCTION_LIST, counted from the first pointer.
 _INITIALIZE, _FINALIZE, _GET_INFO, _INIT_TOKEN, _GET_SESSION_INFO, _LOGIN, _LOGOUT = 0, 1, 2, 9, 15, 18, 19
-_CREATE_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN = 20, 24, 42, 43
+_CREATE_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN, _GENERATE_KEY_PAIR = 20, 24, 42, 43, 59
 
 
 class _Version(Structure):
@@ -126,6 +127,9 @@ class Cryptoki:
         self._logout = function(_LOGOUT, c_ulong)
         self._create_object = function(_CREATE_OBJECT, c_ulong, c_void_p, c_ulong, c_void_p)
         self._get_attribute_value = function(_GET_ATTRIBUTE_VALUE, c_ulong, c_ulong, c_void_p, c_ulong)
+        self._generate_key_pair = function(
+            _GENERATE_KEY_PAIR, c_ulong, c_void_p, c_void_p, c_ulong, c_void_p, c_ulong, c_void_p, c_void_p
+        )
         #: C_SignInit(session, address of CK_MECHANISM, key handle) -> return value
         self.sign_init = function(_SIGN_INIT, c_ulong, c_void_p, c_ulong)
         #: C_Sign(session, data, length, address of the buffer, address of its length) -> return value
@@ -177,24 +181,35 @@ class Cryptoki:
         view = (c_char * len(so_pin)).from_buffer(so_pin)
         _check(self._init_token(slot_id, byref(view), len(so_pin), padded), "C_InitToken")
 
-    def create_object(self, session: int, template: dict[int, bytes | bytearray]) -> int:
+    def create_object(self, session: int, template: Mapping[int, bytes | bytearray]) -> int:
         """Create an object and return its handle. Values given as bytearray are not copied."""
-        attributes = (_Attribute * len(template))()
-        keep: list[object] = []
-        for place, (kind, value) in enumerate(template.items()):
-            data = (
-                (c_char * len(value)).from_buffer(value)
-                if isinstance(value, bytearray)
-                else ctypes.create_string_buffer(value, len(value))
-            )
-            keep.append(data)
-            attributes[place] = _Attribute(kind, addressof(data), len(value))
+        attributes, _keep = _template(template)
         handle = c_ulong()
         _check(self._create_object(session, attributes, len(template), byref(handle)), "C_CreateObject")
         return handle.value
 
-    def read_secret(self, session: int, handle: int, kind: int, limit: int = 512) -> bytearray:
-        """Read one attribute into memory that the caller wipes."""
+    def generate_key_pair(
+        self, session: int, mechanism_number: int, public: Mapping[int, bytes], private: Mapping[int, bytes]
+    ) -> None:
+        """Generate a key pair with a mechanism that python-pkcs11 has no name for."""
+        chosen, address = mechanism(mechanism_number)
+        (public_template, _keep_public), (private_template, _keep_private) = _template(public), _template(private)
+        handles = (c_ulong(), c_ulong())
+        rv = self._generate_key_pair(
+            session,
+            address,
+            public_template,
+            len(public),
+            private_template,
+            len(private),
+            byref(handles[0]),
+            byref(handles[1]),
+        )
+        del chosen
+        _check(rv, "C_GenerateKeyPair")
+
+    def read_attribute(self, session: int, handle: int, kind: int, limit: int = 512) -> bytearray:
+        """Read one attribute of at most ``limit`` bytes; the only copy of it is the answer."""
         room = bytearray(limit)
         view = (c_char * limit).from_buffer(room)
         attribute = _Attribute(kind, addressof(view), limit)
@@ -205,6 +220,21 @@ class Cryptoki:
         value = room[: attribute.length]
         room[:] = bytes(limit)
         return value
+
+
+def _template(values: Mapping[int, bytes | bytearray]) -> tuple[ctypes.Array[_Attribute], list[object]]:
+    """Return a template, and what must be kept as long as it is used."""
+    attributes = (_Attribute * len(values))()
+    keep: list[object] = []
+    for place, (kind, value) in enumerate(values.items()):
+        data = (
+            (c_char * len(value)).from_buffer(value)
+            if isinstance(value, bytearray)
+            else ctypes.create_string_buffer(value, len(value))
+        )
+        keep.append(data)
+        attributes[place] = _Attribute(kind, addressof(data), len(value))
+    return attributes, keep
 
 
 def _check(rv: int, call: str) -> None:

@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cosmos_formats.pubkeys import KeyType
@@ -60,7 +61,9 @@ def derives(spec: KeySpec) -> bool:
     return spec.key_type is KeyType.X25519 or spec.purpose is Purpose.ENCRYPTION
 
 
-def generate(session: pkcs11.types.Session, token: TokenInfo, vendor: Preset, spec: KeySpec) -> KeyInfo:
+def generate(
+    session: pkcs11.types.Session, cryptoki: Cryptoki, token: TokenInfo, vendor: Preset, spec: KeySpec
+) -> KeyInfo:
     """Generate a key in the token.
 
     Raises:
@@ -69,7 +72,13 @@ def generate(session: pkcs11.types.Session, token: TokenInfo, vendor: Preset, sp
     """
     check_label(spec.label)
     key_id = _new_id(session, vendor)
-    public, private = _first_accepted(lambda variant: _generate_pair(session, spec, key_id, variant), spec.key_type)
+
+    def make(variant: tuple[int, bytes]) -> tuple[pkcs11.types.Object, pkcs11.types.Object]:
+        if variant[0] == _CKK_EC_MONTGOMERY:
+            return _generate_montgomery(session, cryptoki, spec, key_id, variant[1])
+        return _generate_pair(session, spec, key_id, variant)
+
+    public, private = _first_accepted(make, spec.key_type)
     with _removed_on_failure(private, public):
         _check_attributes(private, spec)
         return _finished(session, token, vendor, spec, private, None)
@@ -185,7 +194,7 @@ def _new_id(session: pkcs11.types.Session, vendor: Preset) -> bytes:
 
 def _first_accepted(make: Callable[[tuple[int, bytes]], _T], key_type: KeyType) -> _T:
     """Return what ``make`` makes of the first form of key type and curve that the token takes."""
-    variants = [(kind, params) for kind in _KEY_KINDS[key_type] for params in params_for(key_type)]
+    variants = list(product(_KEY_KINDS[key_type], params_for(key_type)))
     for variant in variants[:-1]:
         try:
             return make(variant)
@@ -203,9 +212,6 @@ def _generate_pair(
     from pkcs11.constants import DEFAULT
 
     kind, params = variant
-    if kind == _CKK_EC_MONTGOMERY:
-        # python-pkcs11 has no name for this mechanism and takes no numbers.
-        raise TokenFault(codes.MECHANISM_INVALID, "C_GenerateKeyPair")
     edwards = kind == _CKK_EC_EDWARDS
     deriving = derives(spec)
     capability = MechanismFlag.DERIVE if deriving else MechanismFlag.SIGN | MechanismFlag.VERIFY
@@ -232,6 +238,30 @@ def _generate_pair(
             private_template={**private_left_out, **_protection(spec)},
         )
     return public, private
+
+
+def _generate_montgomery(
+    session: pkcs11.types.Session, cryptoki: Cryptoki, spec: KeySpec, key_id: bytes, params: bytes
+) -> tuple[pkcs11.types.Object, pkcs11.types.Object]:
+    from pkcs11 import Attribute, ObjectClass
+
+    handle: int = session.handle  # type: ignore[attr-defined]  # its stubs leave it out
+    common: dict[int, bytes] = {
+        Attribute.KEY_TYPE: struct.pack("L", _CKK_EC_MONTGOMERY),
+        Attribute.TOKEN: _YES,
+        Attribute.ID: key_id,
+        Attribute.LABEL: spec.label.encode(),
+    }
+    public = {**common, Attribute.EC_PARAMS: params}
+    protection = {kind: _YES if wanted else _NO for kind, wanted in _protection(spec).items()}
+    private = {**common, Attribute.DERIVE: _YES, Attribute.SIGN: _NO, **protection}
+    cryptoki.generate_key_pair(handle, codes.CKM_EC_MONTGOMERY_KEY_PAIR_GEN, public, private)
+    made = [find(session, kind, id=key_id) for kind in (ObjectClass.PUBLIC_KEY, ObjectClass.PRIVATE_KEY)]
+    if [len(found) for found in made] != [1, 1]:
+        for found in made:
+            _remove(*found)
+        raise ProviderError("the token made the key pair, but does not show it", detail=f"id {key_id.hex()}")
+    return made[0][0], made[1][0]
 
 
 def _protection(spec: KeySpec) -> dict[Attribute, Any]:
@@ -272,10 +302,8 @@ def _create_public(
 ) -> pkcs11.types.Object | None:
     """Lay the public key beside an imported private one; a token that refuses has the note instead."""
     from pkcs11 import Attribute, ObjectClass
-    from pkcs11 import KeyType as TokenKeyType
 
-    kind = TokenKeyType(_KEY_KINDS[spec.key_type][-1])
-    for params in params_for(spec.key_type):
+    for kind, params in product(_KEY_KINDS[spec.key_type], params_for(spec.key_type)):
         template: dict[Attribute, Any] = {
             Attribute.CLASS: ObjectClass.PUBLIC_KEY,
             Attribute.KEY_TYPE: kind,

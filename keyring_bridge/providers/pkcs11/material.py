@@ -120,7 +120,7 @@ def _derive(session: pkcs11.types.Session, cryptoki: Cryptoki, key: PrivateKey, 
             template={Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True},
         )
     try:
-        return SecretBytes(cryptoki.read_secret(handle, derived.handle, Attribute.VALUE))
+        return SecretBytes(cryptoki.read_attribute(handle, derived.handle, Attribute.VALUE))
     finally:
         with binding("C_DestroyObject"):
             derived.destroy()

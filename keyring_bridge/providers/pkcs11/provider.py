@@ -146,7 +146,9 @@ class Pkcs11Provider(ProviderBase):
         from keyring_bridge.providers.pkcs11 import keys
 
         return self._change(
-            lambda session, connection: keys.generate(session, connection.place.info, self.options.vendor, spec),
+            lambda session, connection: keys.generate(
+                session, connection.module.cryptoki, connection.place.info, self.options.vendor, spec
+            ),
             f"generate a {spec.key_type} key",
         )
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 def attribute_mapper() -> AttributeMapper:
     """Return python-pkcs11's reader of attributes, made to stand what tokens of the field answer."""
     from pkcs11 import Attribute
-    from pkcs11.attributes import AttributeMapper, handle_bool
+    from pkcs11.attributes import AttributeMapper, handle_bool, handle_ulong
 
     mapper = AttributeMapper()
     # Labels need not be UTF-8, and some tokens answer booleans of other sizes than one byte.
     mapper.register_handler(Attribute.LABEL, str.encode, lambda raw: raw.decode("utf-8", "replace"))
     mapper.register_handler(Attribute.APPLICATION, str.encode, lambda raw: raw.decode("utf-8", "replace"))
+    # Key types that the binding has no name for must not keep it from using the object.
+    mapper.register_handler(Attribute.KEY_TYPE, *handle_ulong)
     for kind, handler in list(mapper.attribute_types.items()):
         if handler is handle_bool:
             mapper.register_handler(kind, handler[0], any)

@@ -45,15 +45,17 @@ _EDDSA, EDDSA = mechanism(codes.CKM_EDDSA)
 
 @dataclass(frozen=True, slots=True)
 class BoundKey:
-    """A private key as one session knows it.
+    """A private key that was found.
 
     Attributes:
-        handle: Its handle in that session.
+        handle: Its handle.
+        key_id: Its CKA_ID.
         public_key: The public key that was read from the token beside it.
         mechanism: Address of the CK_MECHANISM that it signs with.
     """
 
     handle: int
+    key_id: bytes
     public_key: PublicKey
     mechanism: int
 

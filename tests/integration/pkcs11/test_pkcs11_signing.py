@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -246,6 +247,25 @@ def test_changes_and_signatures_at_the_same_time(make: MakeProvider) -> None:
 
     assert in_threads(6, work) == []
     assert provider.list_keys() == [steady]
+
+
+def test_a_key_is_searched_once_for_all_sessions(shim: Shim, shimmed: MakeProvider) -> None:
+    provider = shimmed(session_per_operation=True)
+    key = provider.generate_key(KeySpec("k", KeyType.SECP256K1))
+    provider.sign(key.ref, DIGEST)
+    shim.clear_trace()
+    for _ in range(3):
+        assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
+    calls = shim.calls()
+    assert calls["C_FindObjectsInit"] == 0
+    assert calls["C_OpenSession"] == 3
+    # But not trusted blindly: a handle that means another object here is not signed with.
+    connection = provider._connection
+    assert connection is not None
+    other = provider.generate_key(KeySpec("other", KeyType.SECP256K1))
+    provider.sign(other.ref, DIGEST)
+    connection.known[key.uri] = replace(connection.known[key.uri], handle=connection.known[other.uri].handle)
+    assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
 
 
 def test_waiting_for_a_session_ends_at_the_deadline(shim: Shim, shimmed: MakeProvider) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.errors import AttributeNotHonoured
-from keyring_bridge.model import KeySpec
+from keyring_bridge.model import KeySpec, Purpose
 from keyring_bridge.secrets import SecretBytes
 
 if TYPE_CHECKING:
@@ -52,6 +52,18 @@ def test_a_key_is_imported_in_every_encoding(shim: Shim, shimmed: MakeProvider, 
     key = provider.import_key(KeySpec("k", KeyType.SECP256K1), SecretBytes(os.urandom(32)))
     shim.control()
     assert provider.get_key(key.ref) == key
+
+
+def test_x25519_as_a_token_of_pkcs11_3_has_it(shim: Shim, shimmed: MakeProvider) -> None:
+    shim.control("quirk montgomery")
+    provider = shimmed()
+    made = provider.generate_key(KeySpec("made", KeyType.X25519, Purpose.ENCRYPTION))
+    moved = provider.import_key(KeySpec("moved", KeyType.X25519, Purpose.ENCRYPTION), SecretBytes(os.urandom(32)))
+    assert provider.list_keys() == [made, moved]
+    assert (made.extractable, made.sensitive, made.local) == (False, True, True)
+    assert provider.derive(made.ref, moved.public_key) == provider.derive(moved.ref, made.public_key)
+    # The other curves are as everywhere.
+    assert provider.generate_key(KeySpec("signs", KeyType.ED25519)).key_type is KeyType.ED25519
 
 
 def test_extractable_is_asked_for_where_it_is_the_default(shim: Shim, shimmed: MakeProvider) -> None:
