@@ -189,7 +189,11 @@ class Cryptoki:
         return handle.value
 
     def generate_key_pair(
-        self, session: int, mechanism_number: int, public: Mapping[int, bytes], private: Mapping[int, bytes]
+        self,
+        session: int,
+        mechanism_number: int,
+        public: Mapping[int, bytes | bytearray],
+        private: Mapping[int, bytes | bytearray],
     ) -> None:
         """Generate a key pair with a mechanism that python-pkcs11 has no name for."""
         chosen, address = mechanism(mechanism_number)

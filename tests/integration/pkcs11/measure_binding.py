@@ -75,7 +75,7 @@ def measure(provider: Pkcs11Provider, loop: ctypes.CDLL, key_type: KeyType, payl
 
     key = provider.generate_key(KeySpec(f"measured {key_type}", key_type))
     provider.sign(key.ref, payload)
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     session = connection.pool.borrow(None)
     bound = session.keys[key.uri]

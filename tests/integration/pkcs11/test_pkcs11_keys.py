@@ -183,7 +183,7 @@ def test_nothing_is_left_of_a_deleted_key(provider: Pkcs11Provider) -> None:
     with pytest.raises(ObjectNotFound):
         provider.sign(gone.ref, bytes(32))
     assert provider.list_keys() == [kept]
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     with connection.reading() as session:
         labels = [found[Attribute.LABEL] for found in session.get_objects()]
@@ -235,7 +235,7 @@ def test_keys_that_share_an_id_are_told_apart_by_label_or_not_at_all(provider: P
 
     first = provider.generate_key(KeySpec("a", KeyType.SECP256K1))
     second = provider.generate_key(KeySpec("b", KeyType.SECP256K1))
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     with connection.changing() as session:
         for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
@@ -262,7 +262,7 @@ def test_objects_of_other_programs_are_left_alone(provider: Pkcs11Provider) -> N
     from pkcs11 import KeyType as TokenKeyType
 
     provider.connect()
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     with connection.changing() as session:
         session.generate_keypair(TokenKeyType.RSA, 1024, store=True, label="an RSA key")
@@ -283,7 +283,7 @@ def test_a_key_without_its_public_object_is_known_by_its_note(provider: Pkcs11Pr
     from pkcs11 import Attribute, ObjectClass
 
     key = provider.generate_key(KeySpec("mine", KeyType.SECP256K1))
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     with connection.changing() as session:
         (public,) = session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})

@@ -188,7 +188,7 @@ def test_a_key_that_was_replaced_while_the_token_was_away_is_not_used(
     other = make(library=str(shim.library))
     impostor = other.generate_key(KeySpec("k", KeyType.SECP256K1))
     other.delete_key(key.ref)
-    connection = other._connection
+    connection = other.connector.current
     assert connection is not None
     with connection.changing() as session:
         for found in session.get_objects({Attribute.ID: impostor.key_id}):
@@ -202,7 +202,7 @@ def test_a_key_that_was_replaced_while_the_token_was_away_is_not_used(
 
 def test_a_login_that_the_token_forgot_is_made_again(shim: Shim, signer: tuple[Pkcs11Provider, KeyInfo]) -> None:
     provider, key = signer
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     connection.module.cryptoki.logout(connection._anchor.handle)  # type: ignore[attr-defined]
     assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
@@ -214,7 +214,7 @@ def test_a_forgotten_login_is_not_taken_for_an_empty_token(
     shim: Shim, signer: tuple[Pkcs11Provider, KeyInfo], what: str
 ) -> None:
     provider, key = signer
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     connection.forget_keys()
     connection.module.cryptoki.logout(connection._anchor.handle)  # type: ignore[attr-defined]
@@ -255,9 +255,9 @@ def test_keepalive_finds_dead_sessions_first(shim: Shim, shimmed: MakeProvider) 
     # Calls take turns: the login's own session, then the idle one.
     shim.control(*(f"fail C_GetSessionInfo {number} b3" for number in (2, 4, 6)))
     wait_for(lambda: shim.calls()["C_CloseSession"] == 1)
-    assert provider._connection is not None
+    assert provider.connector.current is not None
     shim.control("removed")
-    wait_for(lambda: provider._connection is None)
+    wait_for(lambda: provider.connector.current is None)
     shim.control()
     assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
 

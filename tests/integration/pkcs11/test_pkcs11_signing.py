@@ -150,7 +150,7 @@ def test_a_spoilt_session_is_replaced(provider: Pkcs11Provider, shim: Shim, shim
     provider = shimmed(sessions=1)
     key = provider.generate_key(KeySpec("k", KeyType.SECP256K1))
     provider.sign(key.ref, DIGEST)
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     # Leave an operation active, as a caller that misuses the module does.
     session = connection.pool.borrow(None)
@@ -260,7 +260,7 @@ def test_a_key_is_searched_once_for_all_sessions(shim: Shim, shimmed: MakeProvid
     assert calls["C_FindObjectsInit"] == 0
     assert calls["C_OpenSession"] == 3
     # But not trusted blindly: a handle that means another object here is not signed with.
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     other = provider.generate_key(KeySpec("other", KeyType.SECP256K1))
     provider.sign(other.ref, DIGEST)

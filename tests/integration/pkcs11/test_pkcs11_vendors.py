@@ -84,7 +84,7 @@ def test_a_key_that_came_out_extractable_is_destroyed(shim: Shim, shimmed: MakeP
         provider.import_key(KeySpec("moved", key_type), SecretBytes(os.urandom(31) + b"\1"))
     for caught in (generated, imported):
         assert "EXTRACTABLE is True" in str(caught.value.detail)
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     with connection.reading() as session:
         assert list(session.get_objects()) == []
@@ -113,7 +113,7 @@ def test_a_failure_anywhere_in_a_generation_leaves_no_half_key(
         key = None
     shim.control()
     assert [found.ref for found in provider.list_keys()] == ([] if key is None else [key.ref])
-    connection = provider._connection
+    connection = provider.connector.current
     assert connection is not None
     with connection.reading() as session:
         assert len(list(session.get_objects())) == (0 if key is None else 3)
