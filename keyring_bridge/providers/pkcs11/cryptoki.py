@@ -113,6 +113,14 @@ class Cryptoki:
         rv = get_function_list(byref(table))
         if rv != codes.OK or ctypes.cast(table, c_void_p).value is None:
             raise LibraryInvalid("the PKCS#11 library offers no functions", detail=codes.name_of(rv))
+        again = POINTER(_FunctionList)()
+        get_function_list(byref(again))
+        if ctypes.cast(again, c_void_p).value != ctypes.cast(table, c_void_p).value:
+            # p11-kit's proxy does so: a session of one caller means nothing to the other.
+            raise LibraryInvalid(
+                "the PKCS#11 library gives each caller a state of its own, so two bindings cannot share it",
+                hint="configure the token's own module, not p11-kit's proxy",
+            )
         pointer = table.contents.function
 
         def function(place: int, *arguments: type) -> Callable[..., int]:

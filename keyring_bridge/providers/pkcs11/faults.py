@@ -94,6 +94,8 @@ def binding(call: str) -> Iterator[None]:
 
 
 def _return_value(error: Exception) -> int:
+    if "not initialized" in str(error):
+        return codes.CRYPTOKI_NOT_INITIALIZED
     unmapped = re.search(r"0x([0-9a-fA-F]+)", str(error))
     if unmapped is not None:
         return int(unmapped[1], 16)

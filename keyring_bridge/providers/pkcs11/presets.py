@@ -49,8 +49,6 @@ PRESETS: Mapping[str, Preset] = {
     "cloudhsm": Preset(
         libraries=("/opt/cloudhsm/lib/libcloudhsm_pkcs11.so",),
         pin_form="user:password",
-        # Its tokens hold keys and, since client 5.?, certificates, but no data objects.
-        data_objects=False,
     ),
     "luna": Preset(
         libraries=(
@@ -65,6 +63,7 @@ PRESETS: Mapping[str, Preset] = {
         pin_form="authkey+password",
         # CKA_ID is the device's own object id of 16 bits.
         key_id_length=2,
+        # They become opaque objects, which have no CKA_APPLICATION to be found by.
         data_objects=False,
         environment="YUBIHSM_PKCS11_CONF",
     ),

@@ -19,6 +19,7 @@ from keyring_bridge.providers.pkcs11.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
     from tests.integration.pkcs11.conftest import MakeProvider
+    from tests.shim.shim import Shim
     from tests.softhsm import SoftHsm
 
 pytestmark = pytest.mark.softhsm
@@ -114,6 +115,12 @@ def test_a_module_that_other_code_initialised_is_refused(softhsm: SoftHsm) -> No
     )
     real = os.path.realpath(softhsm.library)
     assert subprocess.run([sys.executable, "-c", code, real], check=False).returncode == 0
+
+
+def test_a_proxy_that_gives_each_caller_its_own_state_is_refused(shim: Shim, shimmed: MakeProvider) -> None:
+    shim.control("quirk fresh_tables")
+    with pytest.raises(LibraryInvalid, match="state of its own"):
+        shimmed().connect()
 
 
 def test_nothing_is_done_in_a_forked_child(make: MakeProvider) -> None:

@@ -55,6 +55,11 @@ def test_a_number_that_the_binding_does_not_know_is_kept() -> None:
     assert fault_of(exceptions.PKCS11Error("Unmapped error code 0x140")).rv == codes.CURVE_NOT_SUPPORTED
 
 
+def test_a_module_that_was_finalised_is_recognised() -> None:
+    error = exceptions.PKCS11Error("Initialisation error (not initialized). Should never see this.")
+    assert fault_of(error).rv == codes.CRYPTOKI_NOT_INITIALIZED
+
+
 def test_other_exceptions_pass() -> None:
     with pytest.raises(ZeroDivisionError), binding("C_Test"):
         _ = 1 / 0
