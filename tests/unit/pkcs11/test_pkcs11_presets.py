@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
+from keyring_bridge.providers.pkcs11.options import Options
 from keyring_bridge.providers.pkcs11.presets import PRESETS, PinForm, pin_problem
 
 
@@ -36,3 +40,11 @@ def test_every_vendor_of_the_issue_has_a_preset() -> None:
     for preset in PRESETS.values():
         assert preset.libraries
         assert all(place.startswith("/") for place in preset.libraries)
+
+
+def test_the_document_names_every_option_and_preset() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "pkcs11.md").read_text()
+    for field in dataclasses.fields(Options):
+        assert f"| `{field.name}` |" in text
+    for name in PRESETS:
+        assert f"| `{name}` |" in text
