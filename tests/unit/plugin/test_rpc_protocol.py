@@ -43,32 +43,12 @@ def test_every_method_that_is_answered_has_a_handler() -> None:
 
 
 def test_every_method_of_the_sdk_is_there() -> None:
-    interface = [
-        "Backend",
-        "List",
-        "SupportedAlgorithms",
-        "Key",
-        "KeyByAddress",
-        "Delete",
-        "DeleteByAddress",
-        "Rename",
-        "NewMnemonic",
-        "NewAccount",
-        "SaveLedgerKey",
-        "SaveOfflineKey",
-        "SaveMultisig",
-        "Sign",
-        "SignByAddress",
-        "ImportPrivKey",
-        "ImportPrivKeyHex",
-        "ImportPubKey",
-        "ExportPubKeyArmor",
-        "ExportPubKeyArmorByAddress",
-        "ExportPrivKeyArmor",
-        "ExportPrivKeyArmorByAddress",
-        "MigrateAll",
-    ]
-    assert {f"keyring.{name[0].lower()}{name[1:]}" for name in interface} <= set(METHODS)
+    interface = """
+        Backend List SupportedAlgorithms Key KeyByAddress Delete DeleteByAddress Rename NewMnemonic NewAccount
+        SaveLedgerKey SaveOfflineKey SaveMultisig Sign SignByAddress ImportPrivKey ImportPrivKeyHex ImportPubKey
+        ExportPubKeyArmor ExportPubKeyArmorByAddress ExportPrivKeyArmor ExportPrivKeyArmorByAddress MigrateAll
+    """
+    assert {f"keyring.{name[0].lower()}{name[1:]}" for name in interface.split()} <= set(METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
