@@ -89,7 +89,7 @@ class Shim:
         self._trace.unlink(missing_ok=True)
 
     def trace(self) -> list[str]:
-        """Names of the calls since :meth:`clear_trace`, in order."""
+        """Names of the calls that ended since :meth:`clear_trace`, in order."""
         if not self._trace.exists():
             return []
         return [line.split()[0] for line in self._trace.read_text().splitlines()]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.errors import BridgeError, SignatureRejected
 from keyring_bridge.providers.pkcs11 import codes
-from keyring_bridge.providers.pkcs11.faults import RECOVERABLE, PoolClosed, TokenFault, binding
+from keyring_bridge.providers.pkcs11.faults import RECOVERABLE, TokenFault, binding
 from keyring_bridge.providers.pkcs11.objects import check_same, locate
 from keyring_bridge.providers.pkcs11.search import attribute_mapper
 from keyring_bridge.providers.pkcs11.sessions import ECDSA, EDDSA, BoundKey, Session, SessionPool
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from keyring_bridge.providers.pkcs11.slots import Place
 
 _LOGGED_IN = (codes.CKS_RO_USER_FUNCTIONS, codes.CKS_RW_USER_FUNCTIONS)
-_DRAIN_SECONDS = 2.0
 
 
 class Connection:
@@ -57,7 +55,6 @@ class Connection:
         self._wait = options.operation_timeout
         self._shared = module.shared(place.info.slot_id)
         self._anchor = anchor
-        self._anchor_lock = threading.RLock()
         self.pool = SessionPool(
             self._open_session,
             size=options.sessions,
@@ -155,13 +152,12 @@ class Connection:
 
         Raises:
             PoolClosed: The connection ended.
+            DeadlineExceeded: Other operations stayed under way.
         """
-        with self._anchor_lock:
-            if self.pool.closed:
-                raise PoolClosed
-            with self._shared.objects.writing(self._wait):
-                self.last_used = time.monotonic()
+        with self.pool.hold(), self._shared.objects.writing(self._wait):
+            try:
                 yield self._anchor
+            finally:
                 self.last_used = time.monotonic()
 
     def alive(self) -> bool:
@@ -234,9 +230,6 @@ class Connection:
 
     def _end(self) -> None:
         """Log out, unless another connection relies on the login, and give the module back."""
-        # A change that hangs in the token must not hang whoever closes; the module stays in use then.
-        if not self._anchor_lock.acquire(timeout=_DRAIN_SECONDS):
-            return
         try:
             with self._shared.lock:
                 self._shared.users -= 1
@@ -245,7 +238,6 @@ class Connection:
                 with contextlib.suppress(Exception):
                     self._anchor.close()
         finally:
-            self._anchor_lock.release()
             self.module.leave()
 
 

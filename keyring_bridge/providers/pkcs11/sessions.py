@@ -8,7 +8,8 @@ and gives it back, with the session, with another one, or vacant. Rules::
     give_back  returns the place with its session; in a closed pool (or with a session per operation) it closes the
                session first
     discard    closes the session and returns the place vacant
-    close      closes the idle sessions; the last borrowed one that comes back ends the pool
+    hold       keeps the pool from ending, for work outside its sessions
+    close      closes the idle sessions; the last one that comes back, or the last hold, ends the pool
 
 Sessions are opened without a PIN: the login belongs to the process and is held open elsewhere.
 """
@@ -20,7 +21,7 @@ import ctypes
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,7 @@ class SessionPool:
         # Appending and popping a deque are atomic, so the usual borrow takes no lock.
         self._places: deque[Session | None] = deque([None] * size)
         self._size = size
+        self._held = 0
         self._waiting = 0
         self._freed = threading.Condition(threading.Lock())
         self._closed = False
@@ -155,6 +157,11 @@ class SessionPool:
     def closed(self) -> bool:
         """Whether the pool lends no more."""
         return self._closed
+
+    @property
+    def busy(self) -> bool:
+        """Whether a session is lent or the pool is held."""
+        return self.borrowed > 0 or self._held > 0
 
     @property
     def borrowed(self) -> int:
@@ -208,6 +215,25 @@ class SessionPool:
         """Close a session that must not be used again, and return its place."""
         session.close()
         self._return(None)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the pool from ending.
+
+        Raises:
+            PoolClosed: The pool is closed.
+        """
+        with self._freed:
+            if self._closed:
+                raise PoolClosed
+            self._held += 1
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._held -= 1
+            if self.closed:
+                self._close_idle()
 
     def check_idle(self, alive: Callable[[Session], bool]) -> None:
         """Pass each idle session to ``alive`` and close those that are not."""
@@ -279,7 +305,7 @@ class SessionPool:
                         place.close()
                     self._places.appendleft(None)
             vacant = len(self._places)
-            if self._ended or vacant < self._size:
+            if self._ended or self._held or vacant < self._size:
                 return
             self._ended = True
         self._on_end()

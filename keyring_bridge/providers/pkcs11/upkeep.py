@@ -60,7 +60,7 @@ class Upkeep:
                         return
 
     def _idle_for(self) -> float:
-        if self._connection.pool.borrowed:
+        if self._connection.pool.busy:
             return 0.0
         return time.monotonic() - self._connection.last_used
 

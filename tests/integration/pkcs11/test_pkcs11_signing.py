@@ -337,3 +337,23 @@ def test_closing_while_signatures_are_under_way(shim: Shim, shimmed: MakeProvide
     calls = shim.calls()
     assert calls["C_Logout"] == calls["C_Login"] == 1
     assert calls["C_OpenSession"] == calls["C_CloseSession"]
+
+
+def test_closing_while_a_key_is_made(shim: Shim, shimmed: MakeProvider) -> None:
+    provider = shimmed(idle_timeout=0.3)
+    shim.control("delay C_GenerateKeyPair 900")
+    made: list[KeyInfo] = []
+    maker = threading.Thread(target=lambda: made.append(provider.generate_key(KeySpec("k", KeyType.SECP256K1))))
+    maker.start()
+    # A call is counted when it ends; this one is preceded by two searches.
+    while shim.calls()["C_FindObjectsFinal"] < 2:
+        time.sleep(0.005)
+    time.sleep(0.6)
+    assert shim.calls()["C_Logout"] == 0
+    provider.close()
+    maker.join()
+    assert [key.label for key in made] == ["k"]
+    calls = shim.calls()
+    assert calls["C_Logout"] == calls["C_Login"] == 1
+    assert calls["C_OpenSession"] == calls["C_CloseSession"]
+    assert provider.list_keys() == made
