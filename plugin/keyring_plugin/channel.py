@@ -142,7 +142,6 @@ class Channel:
                     with self._lock:
                         self._has_reader = False
                         self._lock.notify_all()
-                        self._wake_one()
             else:
                 waiter.wake.acquire(timeout=max(0.0, until - time.monotonic()))
             if time.monotonic() >= until:

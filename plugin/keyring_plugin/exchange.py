@@ -29,7 +29,7 @@ class Exchange:
             so the earliest of its calls' deadlines is that of all.
     """
 
-    __slots__ = ("_answers", "_begun", "_calls", "_is_batch", "deadline", "running", "settled", "stray", "watch")
+    __slots__ = ("_answers", "_calls", "_is_batch", "deadline", "running", "settled", "stray", "watch")
 
     def __init__(self, message: Call | Batch, deadline: float) -> None:
         items = message.items if isinstance(message, Batch) else (message,)
@@ -37,7 +37,6 @@ class Exchange:
         self._calls = [item if isinstance(item, Call) else None for item in items]
         self._answers = [error_response(item.error, item.id) if isinstance(item, Refusal) else None for item in items]
         self.deadline = deadline
-        self._begun = -1
         self.running = False
         self.settled = False
         self.stray = False
@@ -59,7 +58,6 @@ class Exchange:
             if self.settled:
                 return
             if call is not None and self._answers[place] is None:
-                self._begun = place
                 yield place, call
 
     def put(self, place: int, answer: bytes) -> None:
@@ -67,9 +65,9 @@ class Exchange:
         self._answers[place] = answer
 
     def withdraw(self, identifier: RequestId, error: BridgeError) -> None:
-        """Answer a call that was not begun yet with ``error``."""
+        """Answer a call that was not begun yet with ``error``; one that is being served is answered when it is done."""
         for place, call in enumerate(self._calls):
-            if place > self._begun and call is not None and call.id == identifier and self._answers[place] is None:
+            if call is not None and call.id == identifier and self._answers[place] is None:
                 self._answers[place] = error_response(error, identifier)
 
     def answer(self, rest: BridgeError | None = None) -> bytes:
