@@ -18,6 +18,9 @@ DOCUMENTS = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md"
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
+KNOWN = {"git", "cd", "pip", "python", "keyring-plugin", "export", "eval", "source", "echo", "cat"}
+"""Programs that a reader has, or that are checked elsewhere."""
+
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
@@ -32,15 +35,22 @@ def commands(document: Path) -> list[list[str]]:
         lines = block.replace("\\\n", " ").splitlines()
         if any(line.startswith("$ ") for line in lines):
             lines = [line[2:] for line in lines if line.startswith("$ ")]
-        for line in lines:
-            words = shlex.split(line, comments=True)
-            for separator in ("|", "&&", ">", ">>", "<", ";"):
-                words = words[: words.index(separator)] if separator in words else words
-            while words and re.fullmatch(r"\w+=.*", words[0]):
-                words = words[1:]
-            if words:
-                found.append(words)
+        found += [words for line in lines for words in programs(line)]
     return found
+
+
+def programs(line: str) -> list[list[str]]:
+    """The programs of one command line with their arguments."""
+    found: list[list[str]] = [[]]
+    words = iter(shlex.split(line, comments=True))
+    for word in words:
+        if word in {"|", "&&", ";"}:
+            found.append([])
+        elif word in {">", ">>", "<", "2>"}:
+            next(words)
+        elif found[-1] or not re.fullmatch(r"\w+=.*", word):
+            found[-1].append(word)
+    return [one for one in found if one]
 
 
 def anchors(document: Path) -> set[str]:
@@ -73,7 +83,7 @@ def test_commands_exist(document: Path) -> None:
         elif program.startswith("./"):
             assert os.access(ROOT / program, os.X_OK), program
         else:
-            assert program in {"git", "cd", "pip", "python", "keyring-plugin", "export", "eval", "source", "."}, words
+            assert program in KNOWN, words
 
 
 @each_document
