@@ -9,7 +9,7 @@ from keyring_bridge.providers.software.key_file import KdfParameters
 from keyring_bridge.secrets import SecretBytes
 
 PASSPHRASE = b"correct horse battery"
-CHEAPEST = KdfParameters(memory=19 << 10, passes=2, lanes=1)
+CHEAPEST = KdfParameters(memory=19 << 10, passes=2)
 
 
 def make_key_file(directory: Path, name: str = "test") -> dict[str, object]:

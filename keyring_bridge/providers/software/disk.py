@@ -63,8 +63,10 @@ def read_key_file(file: Path) -> tuple[Stamp, bytearray]:
 
 
 @contextmanager
-def changing(file: Path) -> Iterator[None]:
-    """Hold the lock of a key file that every writer takes, in whichever process.
+def changing(file: Path) -> Iterator[Path]:
+    """Hold the lock of a key file that every writer takes, in whichever process, and return its real path.
+
+    Writing replaces the file, so a symbolic link has to be followed first, or it would be replaced itself.
 
     Raises:
         TokenFull: The disk has no room.
@@ -72,9 +74,10 @@ def changing(file: Path) -> Iterator[None]:
     """
     from keyring_bridge.config.files import locked
 
+    real = Path(os.path.realpath(file))
     try:
-        with locked(file):
-            yield
+        with locked(real):
+            yield real
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         kind = TokenFull if full else ProviderError
@@ -101,11 +104,11 @@ def create_key_file(path: Path, passphrase: SecretBytes, *, kdf: KdfParameters |
         raise InvalidRequest(f"a passphrase has at least {SHORTEST_PASSPHRASE} characters")
     if not path.parent.exists():
         private_dir(path.parent)
-    with changing(path):
+    with changing(path) as real:
         if os.path.lexists(path):
             raise ConfigError(f"{path}: there is a key file already", hint="a key file is never overwritten")
         key = FileKey.create(passphrase, kdf or KdfParameters())
         try:
-            write_atomic(path, key.seal(()))
+            write_atomic(real, key.seal(()))
         finally:
             key.wipe()

@@ -4,13 +4,12 @@ Version 1, numbers big-endian::
 
     magic       8   "KBKEYS", 00, and the version: 01
     store      16   random, identifies the file in URIs
-    memory      4   of Argon2id (RFC 9106), in KiB
+    memory      4   of Argon2id (RFC 9106; version 1.3, one lane), in KiB
     passes      4
-    lanes       4
     salt       16   random
     check      32   second half of Argon2id's 64 bytes; the first half is the key
-    nonce      12   random for every writing
-    sealed      …   the keys, ChaCha20-Poly1305 (RFC 8439); everything before is authenticated with them
+    nonce      24   random for every writing
+    sealed      …   the keys, XChaCha20-Poly1305-IETF; everything before is authenticated with them
     checksum   32   SHA-256 of everything before
 
 The three ways in which a file can be wrong are told apart. The checksum finds damage before a passphrase is tried.
@@ -37,6 +36,7 @@ from typing import Final, Self
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from keyring_bridge.errors import InvalidName, KeyFileDamaged, PinIncorrect, TokenFull
 from keyring_bridge.model import Purpose
+from keyring_bridge.providers.software.sodium import TAG, argon2id, decrypt, encrypt
 from keyring_bridge.secrets import SecretBytes
 
 LARGEST_FILE: Final = 16 << 20
@@ -44,10 +44,10 @@ LARGEST_FILE: Final = 16 << 20
 
 _MAGIC: Final = b"KBKEYS\0"
 _VERSION: Final = 1
-_HEADER: Final = struct.Struct(">7sB16sIII16s32s12s")
+_HEADER: Final = struct.Struct(">7sB16sII16s32s24s")
 _ENTRY: Final = struct.Struct(">16sBBBQH")
 _COUNT: Final = struct.Struct(">I")
-_TAG: Final = 16
+_NONCE: Final = 24
 _CHECKSUM: Final = 32
 _PRIVATE: Final = 32
 _IMPORTED: Final = 1
@@ -66,21 +66,19 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 class KdfParameters:
     """What a guess at the passphrase costs (Argon2id).
 
-    The default is RFC 9106's second recommendation. The limits hold for reading, too: a file cannot ask for less than
-    protects it, nor for so much that opening it never ends.
+    The default is RFC 9106's second recommendation, in one lane. The limits hold for reading, too: a file cannot ask
+    for less than protects it, nor for so much that opening it never ends.
 
     Attributes:
         memory: In KiB, 19 MiB to 1 GiB.
         passes: 2 to 64.
-        lanes: 1 to 16.
     """
 
     memory: int = 64 << 10
     passes: int = 3
-    lanes: int = 4
 
     def __post_init__(self) -> None:
-        for name, low, high in (("memory", 19 << 10, 1 << 20), ("passes", 2, 64), ("lanes", 1, 16)):
+        for name, low, high in (("memory", 19 << 10, 1 << 20), ("passes", 2, 64)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} of Argon2id must be between {low} and {high}")
         if self.memory * self.passes > 4 << 20:
@@ -128,7 +126,7 @@ class Header:
     Attributes:
         store: Identifies the file, 16 bytes.
         check: Tells whether a passphrase is right, 32 bytes.
-        nonce: Of this writing, 12 bytes.
+        nonce: Of this writing, 24 bytes.
     """
 
     store: bytes
@@ -140,9 +138,7 @@ class Header:
     def encode(self) -> bytes:
         """Return the header's bytes, which are authenticated with the keys."""
         kdf = self.kdf
-        return _HEADER.pack(
-            _MAGIC, _VERSION, self.store, kdf.memory, kdf.passes, kdf.lanes, self.salt, self.check, self.nonce
-        )
+        return _HEADER.pack(_MAGIC, _VERSION, self.store, kdf.memory, kdf.passes, self.salt, self.check, self.nonce)
 
     @classmethod
     def decode(cls, content: bytes | bytearray) -> Self:
@@ -153,16 +149,16 @@ class Header:
         """
         if not content.startswith(_MAGIC):
             raise KeyFileDamaged("this is not a key file", hint="check the provider's `file`")
-        if len(content) < _HEADER.size + _COUNT.size + _TAG + _CHECKSUM:
+        if len(content) < _HEADER.size + _COUNT.size + TAG + _CHECKSUM:
             raise KeyFileDamaged("the key file is cut off")
         with memoryview(content) as view, view[:-_CHECKSUM] as body:
             if sha256(body).digest() != view[-_CHECKSUM:]:
                 raise KeyFileDamaged("the key file is damaged: its checksum does not match")
-        _, version, store, memory, passes, lanes, salt, check, nonce = _HEADER.unpack_from(content)
+        _, version, store, memory, passes, salt, check, nonce = _HEADER.unpack_from(content)
         if version != _VERSION:
             raise KeyFileDamaged(f"the key file is of version {version}, which this release does not know")
         try:
-            return cls(store, KdfParameters(memory, passes, lanes), salt, check, nonce)
+            return cls(store, KdfParameters(memory, passes), salt, check, nonce)
         except ValueError as error:
             raise KeyFileDamaged(f"the key file cannot be used: {error}") from None
 
@@ -185,7 +181,7 @@ class FileKey:
         """Return the key of a new file. Takes as long as ``kdf`` says."""
         store, salt = os.urandom(16), os.urandom(16)
         key, check = _derive(passphrase, kdf, salt)
-        return cls(Header(store, kdf, salt, check, bytes(12)), key)
+        return cls(Header(store, kdf, salt, check, bytes(_NONCE)), key)
 
     @classmethod
     def derive(cls, passphrase: SecretBytes, header: Header) -> Self:
@@ -218,13 +214,11 @@ class FileKey:
         Raises:
             TokenFull: They don't fit.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-        header = replace(self.header, nonce=os.urandom(12)).encode()
+        header = replace(self.header, nonce=os.urandom(_NONCE)).encode()
         with SecretBytes(_encode(keys)) as clear:
-            if len(header) + len(clear) + _TAG + _CHECKSUM > LARGEST_FILE:
+            if len(header) + len(clear) + TAG + _CHECKSUM > LARGEST_FILE:
                 raise TokenFull("the key file has no room for another key")
-            body = header + ChaCha20Poly1305(self._key.reveal()).encrypt(header[-12:], clear.reveal(), header)
+            body = header + encrypt(self._key.reveal(), header[-_NONCE:], clear.reveal(), header)
         return body + sha256(body).digest()
 
     def open(self, content: bytes | bytearray) -> tuple[StoredKey, ...]:
@@ -233,27 +227,17 @@ class FileKey:
         Raises:
             KeyFileDamaged: Somebody edited it, or it is another file.
         """
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
         header = Header.decode(content)
-        sealed = memoryview(content)[_HEADER.size : -_CHECKSUM]
-        with SecretBytes(bytearray(len(sealed) - _TAG)) as clear:
-            try:
-                cipher = ChaCha20Poly1305(self._key.reveal())
-                cipher.decrypt_into(header.nonce, sealed, header.encode(), clear.reveal())
-            except InvalidTag:
-                raise KeyFileDamaged("the key file was edited: it is not what the passphrase sealed") from None
-            return _decode(clear.reveal())
+        sealed = bytes(content[_HEADER.size : -_CHECKSUM])
+        clear = decrypt(self._key.reveal(), header.nonce, sealed, header.encode())
+        if clear is None:
+            raise KeyFileDamaged("the key file was edited: it is not what the passphrase sealed")
+        with SecretBytes(clear):
+            return _decode(clear)
 
 
 def _derive(passphrase: SecretBytes, kdf: KdfParameters, salt: bytes) -> tuple[SecretBytes, bytes]:
-    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
-    argon = Argon2id(salt=salt, length=64, iterations=kdf.passes, lanes=kdf.lanes, memory_cost=kdf.memory)
-    with SecretBytes(bytearray(64)) as output:
-        # The stub says bytes; the function takes any buffer, and this one can be wiped.
-        argon.derive_into(passphrase.reveal(), output.reveal())  # type: ignore[arg-type]  # see above
+    with SecretBytes(argon2id(passphrase.reveal(), salt, memory=kdf.memory, passes=kdf.passes, length=64)) as output:
         return SecretBytes(output.reveal()[:32]), bytes(output.reveal()[32:])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyring_bridge.errors import ConfigError
+from keyring_bridge.secrets import parse_source
 
 if TYPE_CHECKING:
     from keyring_bridge.secrets import SecretSource
@@ -31,16 +32,15 @@ class Options:
     def __post_init__(self) -> None:
         if self.passphrase_source is not None and self.pin_source is not None:
             raise ConfigError("`passphrase_source` and `pin_source` are the same; say one of them")
+        parse_source(self._source)
         if not 0 <= self.idle_timeout <= 31_536_000:
             raise ConfigError("`idle_timeout` must be between 0 and 31536000 seconds")
 
     @property
     def source(self) -> SecretSource:
-        """Where the passphrase comes from.
+        """Where the passphrase comes from."""
+        return parse_source(self._source)
 
-        Raises:
-            ConfigError: The option names no source.
-        """
-        from keyring_bridge.secrets import parse_source
-
-        return parse_source(self.passphrase_source or self.pin_source or "prompt")
+    @property
+    def _source(self) -> str:
+        return next((said for said in (self.passphrase_source, self.pin_source) if said is not None), "prompt")

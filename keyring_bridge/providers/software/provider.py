@@ -209,10 +209,10 @@ class SoftwareProvider(ProviderBase):
         """
         from keyring_bridge.config.files import write_atomic
 
-        with self._opening, changing(self.file), self._using() as vault:
+        with self._opening, changing(self.file) as real, self._using() as vault:
             content = vault.file_key.seal(change(vault))
             try:
-                write_atomic(self.file, content)
+                write_atomic(real, content)
             finally:
                 # After an error, too: the file may have been replaced all the same.
                 vault = self._reload(vault)
