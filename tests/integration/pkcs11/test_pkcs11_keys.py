@@ -296,3 +296,32 @@ def test_a_key_without_its_public_object_is_known_by_its_note(provider: Pkcs11Pr
     with pytest.raises(ObjectNotFound, match="public key"):
         provider.get_key(key.ref)
     assert provider.list_keys() == []
+
+
+def test_a_note_is_private_and_about_one_key_only(provider: Pkcs11Provider) -> None:
+    from pkcs11 import Attribute, ObjectClass
+
+    from keyring_bridge.providers.pkcs11 import metadata
+
+    key = provider.generate_key(KeySpec("mine", KeyType.SECP256K1))
+    other = software_key(KeyType.SECP256K1)[1]
+    connection = provider.connector.current
+    assert connection is not None
+    with connection.changing() as session:
+        (note,) = session.get_objects({Attribute.CLASS: ObjectClass.DATA})
+        # Who has no PIN can neither read nor forge it.
+        assert note[Attribute.PRIVATE] is True
+        note.destroy()
+        forged = metadata.Metadata(other.fingerprint, other, Purpose.CONSENSUS, datetime.now(UTC))
+        metadata.write(session, key.key_id, "mine", forged)
+    found = provider.get_key(key.ref)
+    assert (found.purpose, found.created_at, found.public_key) == (None, None, key.public_key)
+
+
+def test_objects_that_vanish_while_they_are_listed_are_left_out(shim: Shim, shimmed: MakeProvider) -> None:
+    provider = shimmed()
+    key = provider.generate_key(KeySpec("k", KeyType.SECP256K1))
+    shim.control("fail C_GetAttributeValue * 82")
+    assert provider.list_keys() == []
+    shim.control()
+    assert provider.list_keys() == [key]
