@@ -1,6 +1,6 @@
 """What a backend is.
 
-A backend is one class. It derives from :class:`ProviderBase`, implements six small hooks and, for each
+A backend is one class. It derives from :class:`ProviderBase`, implements seven small hooks and, for each
 capability it has, the method of that capability's Protocol. Adding one to the project means one file, one row
 in :mod:`keyring_bridge.providers`, and a ten-line subclass of :class:`keyring_bridge.testing.ProviderContract`.
 

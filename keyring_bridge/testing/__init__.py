@@ -103,7 +103,7 @@ class ProviderContract:
     def missing_uri(self, provider: ProviderBase) -> str:
         """Return a well-formed URI of a key that is not there."""
         expect(isinstance(provider, Deletes), "a provider that does not delete keys must replace missing_uri()")
-        with self.key(provider, min(self.key_types)) as info:
+        with self.key(provider, min(self.key_types), "missing") as info:
             return info.uri
 
     def ambiguous_uri(self, info: KeyInfo) -> str | None:
