@@ -195,9 +195,9 @@ def test_an_idle_session_logs_out_and_reads_the_file_again(shim: Shim, shimmed: 
 
 
 def test_a_busy_session_does_not_log_out(shim: Shim, shimmed: MakeProvider) -> None:
-    provider = shimmed(idle_timeout=0.4)
+    provider = shimmed(idle_timeout=1.0)
     key = provider.generate_key(KeySpec("k", KeyType.SECP256K1))
-    end = time.monotonic() + 1.2
+    end = time.monotonic() + 2.0
     while time.monotonic() < end:
         provider.sign(key.ref, bytes(32))
         time.sleep(0.05)

@@ -223,11 +223,11 @@ def test_eight_in_flight_overlap_on_a_slow_token(shim: Shim, shimmed: MakeProvid
     provider = shimmed()
     key = provider.generate_key(KeySpec("k", KeyType.SECP256K1))
     in_threads(8, lambda number: provider.sign(key.ref, DIGEST))
-    shim.control("delay C_Sign 200")
+    shim.control("delay C_Sign 400")
     begun = time.monotonic()
     assert in_threads(8, lambda number: provider.sign(key.ref, DIGEST)) == []
-    # One after the other they take 1.6 s.
-    assert time.monotonic() - begun < 1.0
+    # One after the other they take 3.2 s.
+    assert time.monotonic() - begun < 2.0
 
 
 def test_changes_and_signatures_at_the_same_time(make: MakeProvider) -> None:
@@ -281,7 +281,7 @@ def test_waiting_for_a_session_ends_at_the_deadline(shim: Shim, shimmed: MakePro
         begun = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             provider.sign(key.ref, DIGEST, deadline=deadline)
-        assert expected <= time.monotonic() - begun < expected + 0.5
+        assert expected <= time.monotonic() - begun < expected + 2
     shim.control()
     stuck.join()
     assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
