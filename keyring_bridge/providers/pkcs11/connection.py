@@ -206,7 +206,7 @@ class Connection:
         return bound
 
     def _same(self, session: Session, known: BoundKey) -> bool:
-        """Whether a handle that another session found is the same key here, as it should be (PKCS#11 2.40, 2.4)."""
+        """Whether a handle that another session found is the same key here, as the standard has it."""
         if not known.key_id:
             return False
         read = self.module.cryptoki.read_attribute

@@ -33,7 +33,7 @@ _lock = threading.RLock()
 
 @dataclass(slots=True)
 class SharedSlot:
-    """What all connections of this process to one slot share: the login (PKCS#11 2.40, 4.2) and the objects.
+    """What all connections of this process to one slot share: the login and the objects.
 
     Attributes:
         lock: Held while somebody logs in or out.
