@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measure the bridge beside a raw C loop on the same token, in one run. Installs what is missing.
 #
-#   ./scripts/bench.sh [--quick] [SECTION…]
+#   ./scripts/bench.sh [--quick] [--write] [SECTION…]
 #
 # docs/benchmarks.md explains what the tables say.
 set -euo pipefail

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.bench.cold import cold
+from tests.bench.figures import REPORT, tell
 from tests.bench.lab import Lab, open_lab
 from tests.bench.scale import scale
 from tests.bench.steps import steps
@@ -22,24 +23,31 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "scale": lambda lab, quick: scale(lab),
 }
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- begin: written by scripts/bench.sh --write -->", "<!-- end -->"
+
 
 def main() -> None:
     """Run the sections that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small counts: a minute instead of several")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {DOCUMENT.name}")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     arguments = parser.parse_args()
     unknown = set(arguments.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     load = os.getloadavg()[0]
-    sys.stdout.write(
+    tell(
         f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f} at the start. "
-        "Ratios are of one run, in which everybody took turns; absolute figures depend on the machine.\n"
+        "Ratios are of one run, in which everybody took turns; absolute figures depend on the machine."
     )
     with open_lab() as lab:
         for name in arguments.sections or SECTIONS:
             SECTIONS[name](lab, arguments.quick)
+    if arguments.write:
+        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+        DOCUMENT.write_text("\n".join((before + BEGIN, *REPORT, END + rest.partition(END)[2])))
 
 
 if __name__ == "__main__":

@@ -66,8 +66,19 @@ class Line:
         return self.what, self.value, ratio, budget, self.verdict
 
 
+REPORT: list[str] = []
+"""What was shown so far."""
+
+
+def tell(text: str) -> None:
+    """Write to standard output, and keep it for the report."""
+    REPORT.append(text)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def show(title: str, lines: list[Line]) -> None:
-    """Write a table to standard output, as Markdown that also reads well in a terminal."""
+    """Show a table, as Markdown that also reads well in a terminal."""
     rows = [("", "figure", "ratio", "budget", ""), *(line.cells() for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     text = [f"\n### {title}\n"]
@@ -75,8 +86,7 @@ def show(title: str, lines: list[Line]) -> None:
         text.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
         if number == 0:
             text.append("|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    sys.stdout.write("\n".join(text) + "\n")
-    sys.stdout.flush()
+    tell("\n".join(text))
 
 
 def progress(text: str) -> None:
