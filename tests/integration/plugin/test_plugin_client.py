@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ from keyring_bridge.errors import (
 )
 from keyring_bridge.model import Purpose
 from keyring_bridge.secrets import SecretBytes
+from keyring_plugin import samples
 from keyring_plugin.client import KeyringClient
 from keyring_plugin.framing import Framing
 from tests.integration.plugin.conftest import with_keys, with_software, with_token
@@ -233,6 +235,24 @@ def test_a_cosmpy_transaction(settled_token: Cli) -> None:
             BridgeWallet(client, "val")
         with pytest.raises(KeyNotFound):
             BridgeWallet(client, "nobody")
+
+
+def test_the_example_in_the_documentation(
+    settled_token: Cli, project_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (project_root / "docs" / "cosmpy.md").read_text(encoding="utf-8")
+    wallet, transaction = (block.partition("```")[0] for block in text.split("```python\n")[1:])
+    for name, value in settled_token.env.items():
+        monkeypatch.setenv(name, value)
+    change = {'["keyring-plugin"]': repr(COMMAND), "virtengine-1": CHAIN, "print(": "shown.append("}
+    source = wallet + textwrap.indent(transaction, "    ")
+    for old, new in change.items():
+        assert old in source
+        source = source.replace(old, new)
+    names = {"recipient": samples.ADDRESS, "sequence": 0, "account_number": 7, "shown": []}
+    exec(compile(source, "docs/cosmpy.md", "exec"), names)  # noqa: S102  # our own documentation
+    assert len(names["tx"].tx.signatures[0]) == 64  # type: ignore[attr-defined]  # made by the example
+    assert str(names["shown"][0]).startswith("ve1")  # type: ignore[index]  # the list above
 
 
 def test_blind_signing_with_cosmpy_where_the_policy_names_it(tmp_path: Path) -> None:
