@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -114,7 +114,10 @@ def internal_error(error: BaseException) -> BridgeError:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown place"
-    sys.stderr.write(f"keyring-plugin: internal error {wrapped.correlation_id}: {type(error).__name__} at {place}\n")
+    with suppress(OSError, ValueError):  # standard error may be gone
+        sys.stderr.write(
+            f"keyring-plugin: internal error {wrapped.correlation_id}: {type(error).__name__} at {place}\n"
+        )
     return wrapped
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     import argparse
 
     from keyring_bridge.config import Config
-    from keyring_plugin.service import Service
 
 DRAIN_SECONDS = 10.0
 """How long a termination signal waits for requests that are being served."""
+
+GRACE_SECONDS = 2.0
+"""How long telling the client about those that were not may take."""
 
 CLOSE_SECONDS = 5.0
 """How long logging out of devices may take."""
@@ -84,8 +86,9 @@ def main(argv: Sequence[str]) -> int:
     received = os.read(waking, 1)[0]
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-    server.drain(DRAIN_SECONDS if received else None)
-    _close(service)
+    # A client that reads no answers holds up whoever writes one, and a device that hangs whoever logs out of it.
+    _within(DRAIN_SECONDS + GRACE_SECONDS if received else None, server.drain, DRAIN_SECONDS if received else None)
+    _within(CLOSE_SECONDS, service.close)
     return Exit.OK
 
 
@@ -107,13 +110,13 @@ def _wake(descriptor: int, reason: int) -> None:
     os.write(descriptor, bytes([reason]))
 
 
-def _close(service: Service) -> None:
-    """Close the bridge, but do not wait for a device that hangs."""
+def _within(seconds: float | None, step: Callable[..., object], *arguments: object) -> None:
+    """Run a step, but go on after some time whether it is done or not."""
     import threading
 
-    closing = threading.Thread(target=service.close, daemon=True)
-    closing.start()
-    closing.join(CLOSE_SECONDS)
+    thread = threading.Thread(target=step, args=arguments, daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 def _parser() -> argparse.ArgumentParser:

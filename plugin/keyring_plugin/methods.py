@@ -311,7 +311,7 @@ def export_priv_key_armor_by_address(context: Context, params: Params) -> object
 
 HANDLERS: Mapping[str, Handler] = {
     protocol.HANDSHAKE: handshake,
-    "bridge.ping": ping,
+    protocol.PING: ping,
     "bridge.status": status,
     "bridge.unlock": unlock,
     "keyring.backend": backend,

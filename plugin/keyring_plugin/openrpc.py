@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyring_plugin.errors import classes, shorten
 from keyring_plugin.method import DEADLINE, DEADLINE_TYPE, Method
-from keyring_plugin.protocol import COMMON_ERRORS, DISCOVER, HANDSHAKE, METHODS, PROTOCOL_VERSION
+from keyring_plugin.protocol import COMMON_ERRORS, DISCOVER, HANDSHAKE, METHODS, PING, PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from keyring_bridge.errors import BridgeError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OPENRPC_VERSION = "1.3.2"
 
-_WITHOUT_THE_BRIDGE = frozenset({HANDSHAKE, DISCOVER, "bridge.ping"})
+_WITHOUT_THE_BRIDGE = frozenset({HANDSHAKE, DISCOVER, PING})
 
 _TEXT = {"type": "string"}
 _NULLABLE_TEXT = {"type": ["string", "null"]}

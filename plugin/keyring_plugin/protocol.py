@@ -24,6 +24,7 @@ OLDEST_VERSION = 1
 CANCEL = "$/cancelRequest"
 DISCOVER = "rpc.discover"
 HANDSHAKE = "bridge.handshake"
+PING = "bridge.ping"
 
 MAX_SIGN_BYTES = 512 * 1024
 """Longest sign bytes. The largest transaction that a chain takes by default is smaller by far."""
@@ -100,8 +101,8 @@ _METHODS = (
         Example({"protocol_version": 1, "client": {"name": "my-wallet", "version": "1.4"}}, samples.HANDSHAKE),
     ),
     Method(
-        "bridge.ping",
-        "Answer at once. Tells that the server reads and writes, not that a device works.",
+        PING,
+        "Answer at once, however busy the server is. Tells that the server reads and writes, not that a device works.",
         result=Result("pong", {"const": "pong"}),
         example=Example(result="pong"),
     ),

@@ -26,12 +26,15 @@ from keyring_plugin.exchange import Exchange
 from keyring_plugin.framing import Damage, FrameReader, Framing, frame
 from keyring_plugin.jsonrpc import Batch, Call, Refusal, RequestId, read_message
 from keyring_plugin.method import DEADLINE, DEADLINE_TYPE
-from keyring_plugin.protocol import CANCEL, METHODS
+from keyring_plugin.protocol import CANCEL, HANDSHAKE, METHODS, PING
 
 if TYPE_CHECKING:
     from keyring_bridge.config.model import RpcConfig
     from keyring_bridge.watchdog import Watchdog
     from keyring_plugin.connection import Connection
+
+AT_ONCE = frozenset({HANDSHAKE, PING})
+"""Methods that touch no device and no disk. The leader answers them itself, also when all places are taken."""
 
 
 class Server:
@@ -212,17 +215,22 @@ class Server:
         with self._changed:
             unique = self._without_duplicates(message)
             if isinstance(unique, Refusal):
-                refusal = error_response(unique.error, unique.id)
+                answer = error_response(unique.error, unique.id)
+            elif self._stopping:
+                answer = self._refuse(unique, ShuttingDown("the server is ending and takes no new requests"))
+            elif isinstance(unique, Call) and unique.method in AT_ONCE:
+                answer = None
+            elif len(self._open) + self._stray >= self._limits.max_in_flight:
+                answer = self._refuse(unique, Overloaded("too many requests are under way"))
             else:
-                exchange = Exchange(unique, self._deadline(unique))
-                if self._stopping:
-                    refusal = exchange.answer(ShuttingDown("the server is ending and takes no new requests"))
-                elif len(self._open) + self._stray >= self._limits.max_in_flight:
-                    refusal = exchange.answer(Overloaded("too many requests are under way"))
-                else:
-                    return self._open_exchange(exchange)
-        self._send(refusal)
+                return self._open_exchange(Exchange(unique, self._deadline(unique)))
+        if answer is None and isinstance(unique, Call):
+            answer = self._dispatcher.answer(unique, self._deadline(unique))
+        self._send(answer or b"")
         return None, False
+
+    def _refuse(self, message: Call | Batch, error: BridgeError) -> bytes:
+        return Exchange(message, 0).answer(error)
 
     def _open_exchange(self, exchange: Exchange) -> tuple[Exchange | None, bool]:
         self._open.add(exchange)
@@ -251,7 +259,8 @@ class Server:
         return Batch(tuple(items))
 
     def _deadline(self, message: Call | Batch) -> float:
-        return time.monotonic() + min((self._seconds(call) for call in _calls(message)), default=0)
+        default = self._limits.deadline_seconds
+        return time.monotonic() + min((self._seconds(call) for call in _calls(message)), default=default)
 
     def _seconds(self, call: Call) -> float:
         """Return how long a call may take: what it says, or else what the configuration says."""
@@ -282,9 +291,13 @@ class Server:
         return exchange
 
     def _expire(self, exchange: Exchange) -> None:
-        # The watchdog is shared; a client that does not read its answers must not hold it up.
         error = DeadlineExceeded("the deadline passed; if a device was asked, the audit log has the outcome")
-        threading.Thread(target=self._abandon, args=(exchange, error), name="rpc-late", daemon=True).start()
+        late = threading.Thread(target=self._abandon, args=(exchange, error), name="rpc-late", daemon=True)
+        # The watchdog is shared; a client that does not read its answers must not hold it up.
+        try:
+            late.start()
+        except RuntimeError:
+            self._abandon(exchange, error)
 
     def _cancel(self, call: Call) -> None:
         try:

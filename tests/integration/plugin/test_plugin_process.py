@@ -269,6 +269,16 @@ def test_a_signal_lets_requests_finish_and_refuses_new_ones(start: Start, token:
     assert plugin.process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
+def test_a_signal_ends_a_server_whose_client_reads_no_answers(start: Start, settled: Cli) -> None:
+    plugin = start(settled)
+    for _ in range(20):
+        plugin.request("rpc.discover")
+    time.sleep(1)
+    plugin.process.terminate()
+    assert plugin.process.wait(PATIENCE) == 0
+
+
 def test_killed_while_signing_leaves_an_audit_log_that_verifies(start: Start, token: Cli, shim_library: Path) -> None:
     shim = through_shim(token, shim_library)
     plugin = start(token)

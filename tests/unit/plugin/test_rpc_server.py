@@ -199,6 +199,26 @@ def test_what_is_too_much_is_refused_at_once(start: Callable[..., Client]) -> No
     assert client.answer()["id"] == 5
 
 
+def test_a_ping_is_answered_when_all_places_are_taken(start: Callable[..., Client]) -> None:
+    client = start(workers=1, max_in_flight=1)
+    client.ask("wait", 1)
+    client.calls.wait_begun(1)
+    client.ask("bridge.ping", 2)
+    assert client.answer()["id"] == 2
+    client.ask("bridge.ping", 1)
+    assert code(client.answer()) == "duplicate_id"
+    client.calls.release(1)
+    assert client.answer()["id"] == 1
+
+
+def test_a_batch_of_nothing_but_refusals(start: Callable[..., Client]) -> None:
+    client = start()
+    for _ in range(20):
+        client.send([1, 2])
+        assert [code(answer) for answer in client.answer()] == ["malformed_request"] * 2
+    assert client.silent()
+
+
 def test_a_deadline_is_kept_while_the_call_hangs_and_the_next_request_works(start: Callable[..., Client]) -> None:
     client = start(workers=1)
     begin = time.monotonic()
