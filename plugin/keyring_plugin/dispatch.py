@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from keyring_bridge.errors import BridgeError
 from keyring_plugin import jsontext
 from keyring_plugin.errors import MethodNotFound, shorten, to_wire
-from keyring_plugin.methods import HANDLERS, Context, run
+from keyring_plugin.keyring_methods import Context
+from keyring_plugin.methods import HANDLERS, run
 
 if TYPE_CHECKING:
     from keyring_plugin.jsonrpc import Call, RequestId

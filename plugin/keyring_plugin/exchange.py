@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from keyring_bridge.errors import InvalidRequest
 from keyring_plugin.dispatch import error_response
-from keyring_plugin.jsonrpc import Batch, Call, Refusal, RequestId
+from keyring_plugin.jsonrpc import Batch, Call, Refusal, RequestId, calls_of
+from keyring_plugin.method import DEADLINE, DEADLINE_TYPE
 
 if TYPE_CHECKING:
     from keyring_bridge.errors import BridgeError
@@ -86,3 +90,21 @@ class Exchange:
         if not self._is_batch:
             return answers[0] if answers else b""
         return b"[" + b",".join(answers) + b"]" if answers else b""
+
+
+def deadline_of(message: Call | Batch, usual: float) -> float:
+    """Return the moment of ``time.monotonic()`` at which a message must be answered.
+
+    Args:
+        message: What has just come. Of a batch the shortest deadline counts.
+        usual: Seconds that a call has if it does not say so itself.
+    """
+    return time.monotonic() + min((_seconds(call, usual) for call in calls_of(message)), default=usual)
+
+
+def _seconds(call: Call, usual: float) -> float:
+    if isinstance(call.params, dict) and DEADLINE in call.params:
+        # If it is none, the check of the method's parameters will say so.
+        with suppress(InvalidRequest):
+            return DEADLINE_TYPE.read(call.params[DEADLINE]) / 1000
+    return usual

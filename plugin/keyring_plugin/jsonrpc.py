@@ -55,6 +55,12 @@ class Batch:
     items: tuple[Call | Refusal, ...]
 
 
+def calls_of(message: Call | Batch) -> list[Call]:
+    """Return the well-formed requests in a message."""
+    items = message.items if isinstance(message, Batch) else (message,)
+    return [item for item in items if isinstance(item, Call)]
+
+
 def read_message(value: object, max_batch: int) -> Call | Refusal | Batch:
     """Read a message that was parsed from JSON.
 

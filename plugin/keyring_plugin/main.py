@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,7 +32,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def run() -> NoReturn:
     """Run ``keyring-plugin`` with the process's arguments and end the process."""
     status = main(sys.argv[1:])
-    sys.stderr.flush()
+    with suppress(AttributeError, OSError):  # standard error may be closed
+        sys.stderr.flush()
     # Threads may sit in a device's library or wait for input. The interpreter would tear itself down under them.
     os._exit(status)
 

@@ -13,7 +13,6 @@ library lets it go. Stray threads count as in flight, so their number is limited
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -22,10 +21,9 @@ from keyring_bridge.errors import BridgeError, Cancelled, DeadlineExceeded, Inva
 from keyring_plugin import jsontext
 from keyring_plugin.dispatch import Dispatcher, error_response, internal_error
 from keyring_plugin.errors import DuplicateId, ParseError, ShuttingDown
-from keyring_plugin.exchange import Exchange
+from keyring_plugin.exchange import Exchange, deadline_of
 from keyring_plugin.framing import Damage, FrameReader, Framing, frame
-from keyring_plugin.jsonrpc import Batch, Call, Refusal, RequestId, read_message
-from keyring_plugin.method import DEADLINE, DEADLINE_TYPE
+from keyring_plugin.jsonrpc import Batch, Call, Refusal, RequestId, calls_of, read_message
 from keyring_plugin.protocol import CANCEL, HANDSHAKE, METHODS, PING
 
 if TYPE_CHECKING:
@@ -193,7 +191,7 @@ class Server:
                 if isinstance(message, Refusal):
                     self._send(error_response(message.error, message.id))
                     continue
-                cancellations = [call for call in _calls(message) if call.method == CANCEL and call.is_notification]
+                cancellations = [call for call in calls_of(message) if call.method == CANCEL and call.is_notification]
                 for call in cancellations:
                     self._cancel(call)
                 if message not in cancellations:
@@ -212,6 +210,7 @@ class Server:
         Returns:
             The exchange to be served now, or None if it was queued or refused; and whether nobody is left to read.
         """
+        deadline = deadline_of(message, self._limits.deadline_seconds)
         with self._changed:
             unique = self._without_duplicates(message)
             if isinstance(unique, Refusal):
@@ -223,9 +222,9 @@ class Server:
             elif len(self._open) + self._stray >= self._limits.max_in_flight:
                 answer = self._refuse(unique, Overloaded("too many requests are under way"))
             else:
-                return self._open_exchange(Exchange(unique, self._deadline(unique)))
+                return self._open_exchange(Exchange(unique, deadline))
         if answer is None and isinstance(unique, Call):
-            answer = self._dispatcher.answer(unique, self._deadline(unique))
+            answer = self._dispatcher.answer(unique, deadline)
         self._send(answer or b"")
         return None, False
 
@@ -257,19 +256,6 @@ class Server:
             else:
                 items.append(item)
         return Batch(tuple(items))
-
-    def _deadline(self, message: Call | Batch) -> float:
-        default = self._limits.deadline_seconds
-        return time.monotonic() + min((self._seconds(call) for call in _calls(message)), default=default)
-
-    def _seconds(self, call: Call) -> float:
-        """Return how long a call may take: what it says, or else what the configuration says."""
-        if isinstance(call.params, dict) and DEADLINE in call.params:
-            try:
-                return DEADLINE_TYPE.read(call.params[DEADLINE]) / 1000
-            except InvalidRequest:
-                pass  # the check of the method's parameters will say so
-        return self._limits.deadline_seconds
 
     # --- settling ------------------------------------------------------------------------------------------------
 
@@ -346,11 +332,6 @@ class Server:
                 self._connection.write(framed)
             except OSError:
                 self._over()
-
-
-def _calls(message: Call | Batch) -> list[Call]:
-    items = message.items if isinstance(message, Batch) else (message,)
-    return [item for item in items if isinstance(item, Call)]
 
 
 def _duplicate(identifier: RequestId | None) -> Refusal:

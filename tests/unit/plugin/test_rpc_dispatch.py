@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from keyring_plugin.dispatch import Dispatcher, internal_error
 from keyring_plugin.jsonrpc import Call
 from keyring_plugin.service import Peer, Service, Session
 
+if TYPE_CHECKING:
+    from keyring_plugin.keyring_methods import Context, Params
+
 SECRET = "PIN 648219"
 
 
@@ -23,19 +26,19 @@ SECRET = "PIN 648219"
 def dispatcher(monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
     """A dispatcher without a bridge, and with methods that go wrong."""
 
-    def fails(context: methods.Context, params: methods.Params) -> object:
+    def fails(context: Context, params: Params) -> object:
         raise ValueError(SECRET)
 
-    def exits(context: methods.Context, params: methods.Params) -> object:
+    def exits(context: Context, params: Params) -> object:
         raise SystemExit(SECRET)
 
-    def cannot_be_encoded(context: methods.Context, params: methods.Params) -> object:
+    def cannot_be_encoded(context: Context, params: Params) -> object:
         return {"key": SECRET.encode()}
 
-    def not_a_number(context: methods.Context, params: methods.Params) -> object:
+    def not_a_number(context: Context, params: Params) -> object:
         return float("nan")
 
-    def refuses(context: methods.Context, params: methods.Params) -> object:
+    def refuses(context: Context, params: Params) -> object:
         error = KeyNotFound("a.info: key not found", detail=SECRET)
         error.correlation_id = "00ff"
         raise error
