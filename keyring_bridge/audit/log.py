@@ -3,8 +3,9 @@
 Rules:
 
 * An intent is on disk before :meth:`AuditLog.intend` returns. Intents of several threads share a sync.
-* An outcome is appended at once, so a killed process loses none, and synced with the next intent or within a second.
-  An intent without an outcome counts as carried out.
+* An outcome is appended together with the next intent or after some milliseconds, whichever comes first, and synced
+  with the next intent or within a second. So a killed process may lose the outcomes of its last milliseconds, and a
+  power cut those of the last second. An intent without an outcome counts as carried out.
 * **Poisoning.** After a write or sync that failed, or when the file was replaced, cut or rewritten under the writer,
   this process writes nothing more: every later intent raises :class:`~keyring_bridge.errors.AuditFailed` until a
   restart. A sync is not tried again, because it may then succeed although the data is gone.
@@ -16,9 +17,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from keyring_bridge.audit.entry import (
     INTENT_SUFFIX,
@@ -51,6 +54,15 @@ class AuditToken:
     seq: int
 
 
+class _Draft(NamedTuple):
+    """An entry that has no place in the chain yet; arguments of :func:`~keyring_bridge.audit.entry.seal`."""
+
+    kind: str
+    identifier: str
+    fields: str
+    of: int | None
+
+
 class AuditLog:
     """An append-only, hash-chained log, open for writing. Safe for threads; not to be used after a fork.
 
@@ -76,7 +88,8 @@ class AuditLog:
         self._open_intents: dict[int, AuditToken] = {}
         fd = self._file.fd
         self._group = GroupSync(lambda: sync(fd))
-        self._flusher = Flusher(self._flush)
+        self._late: list[_Draft] = []
+        self._flusher = Flusher(self._write_late, self._sync_late)
         self._end = NOTHING
         try:
             self._file.lock()
@@ -131,7 +144,7 @@ class AuditLog:
         check_identifier(identifier)
         text = encode_fields(fields)
         with self._mutex:
-            end = self._append(kind, identifier, text, None)
+            end = self._append(_Draft(kind, identifier, text, None))
             token = AuditToken(kind, identifier, end.head.seq)
             self._open_intents[token.seq] = token
         try:
@@ -143,17 +156,17 @@ class AuditLog:
         return token
 
     def conclude(self, token: AuditToken, fields: Mapping[str, object]) -> bool:
-        """Write down how an intent ended. Only the first conclusion of a token is written.
+        """Tell how an intent ended. Only the first conclusion of a token counts.
 
-        A failing file does not raise here: the intent is on disk and counts as carried out, and an error now would
-        hide the operation's own. It poisons the log, so the next intent fails.
+        It is written within some milliseconds. A file that fails then cannot raise here: the intent is on disk and
+        counts as carried out. It poisons the log, so the next intent fails.
 
         Args:
             token: What :meth:`intend` returned.
             fields: As there.
 
         Returns:
-            Whether the outcome was appended.
+            Whether it will be written: it is the first, and the log is open and sound.
 
         Raises:
             InvalidRequest: ``fields`` cannot be written.
@@ -163,7 +176,7 @@ class AuditLog:
         with self._mutex:
             if self._open_intents.pop(token.seq, None) is None:
                 return False
-            return self._append_quietly(kind, token.id, text, token.seq)
+            return self._append_later(_Draft(kind, token.id, text, token.seq))
 
     def note(self, kind: str, identifier: str, fields: Mapping[str, object], *, durable: bool = True) -> None:
         """Write down something that has no outcome.
@@ -172,8 +185,7 @@ class AuditLog:
             kind: Anything but an intent's or outcome's.
             identifier: Correlation id, may be empty.
             fields: As for :meth:`intend`.
-            durable: On disk when this returns. If False it is appended now, synced within a second, and a failing
-                file poisons the log without an error here.
+            durable: On disk when this returns. If False it is written like an outcome.
 
         Raises:
             AuditFailed: ``durable`` was asked for and is not certain.
@@ -185,23 +197,23 @@ class AuditLog:
             raise InvalidRequest(f"a note cannot be of kind {kind}")
         text = encode_fields(fields)
         with self._mutex:
+            draft = _Draft(kind, identifier, text, None)
             if not durable:
-                self._append_quietly(kind, identifier, text, None)
+                self._append_later(draft)
                 return
-            end = self._append(kind, identifier, text, None)
+            end = self._append(draft)
         self._wait(end)
 
     def close(self) -> None:
-        """Sync what is left and close the file. Never raises for a failing file; may be called twice."""
+        """Write and sync what is left, and close the file. Never raises for a failing file; may be called twice."""
         with self._mutex:
             if self._closed:
                 return
             self._closed = True
-        if os.getpid() != self._process:
-            self._file.close()
-            return
-        self._flusher.close()
-        self._flush()
+        if os.getpid() == self._process:
+            self._flusher.close()
+            self._write_late()
+            self._sync_late()
         self._file.close()
 
     def __enter__(self) -> AuditLog:
@@ -210,42 +222,67 @@ class AuditLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # The mutex is held in the next two.
+    # The mutex is held in the next four.
 
-    def _append(self, kind: str, identifier: str, fields: str, of: int | None) -> End:
-        """Append one entry, after a recovery if a dead writer left something, and return the new end."""
-        if self._failure is not None:
-            raise AuditFailed(self._failure[0], detail=self._failure[1])
-        if self._closed:
-            raise AuditFailed("the audit log is closed")
-        if os.getpid() != self._process:
-            raise AuditFailed("the audit log was opened before a fork")
+    def _append(self, draft: _Draft) -> End:
+        """Append what is late and one entry more, and return the new end."""
+        failed = self._unusable()
+        if failed is not None:
+            raise failed
+        self._late.append(draft)
+        try:
+            return self._write()
+        except BaseException:
+            self._late.pop()
+            raise
+
+    def _append_later(self, draft: _Draft) -> bool:
+        """Let the next append or the flusher's thread write an entry; False if nothing can be written any more."""
+        if self._unusable() is not None:
+            return False
+        self._late.append(draft)
+        self._flusher.due()
+        return True
+
+    def _write(self) -> End:
+        """Append all that is late, after a recovery if a dead writer left something, and return the new end."""
         self._file.lock()
         try:
             end = self._file.catch_up(self._end)
             now = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
-            head, data = end.head, b""
+            head, lines = end.head, []
             if end.torn or end.open_line:
                 mend, head = seal(head, now, RECOVERY, "", self._bridge, encode_fields(recovery_fields(end.torn)))
-                data = b"\n" + mend
-            line, head = seal(head, now, kind, identifier, self._bridge, fields, of)
-            data += line
-            end = self._end = self._file.append(end, data, head)
+                lines += [b"\n", mend]
+            for draft in self._late:
+                line, head = seal(head, now, draft.kind, draft.identifier, self._bridge, draft.fields, draft.of)
+                lines.append(line)
+            end = self._end = self._file.append(end, b"".join(lines), head)
             self._group.wrote(end.offset)
         except BridgeError as error:
             self._poison(error)
             raise
         finally:
             self._file.unlock()
+        self._late.clear()
         return end
 
-    def _append_quietly(self, kind: str, identifier: str, fields: str, of: int | None) -> bool:
-        try:
-            self._append(kind, identifier, fields, of)
-        except AuditFailed:
-            return False
-        self._flusher.due()
-        return True
+    def _unusable(self) -> AuditFailed | None:
+        """Return why nothing can be written, or None."""
+        if self._failure is not None:
+            return AuditFailed(self._failure[0], detail=self._failure[1])
+        if self._closed:
+            return AuditFailed("the audit log is closed")
+        if os.getpid() != self._process:
+            return AuditFailed("the audit log was opened before a fork")
+        return None
+
+    def _write_late(self) -> None:
+        with self._mutex:
+            if self._late and self._failure is None:
+                # What another process's lock kept from being written now comes with the next entry.
+                with suppress(BridgeError):
+                    self._write()
 
     def _wait(self, end: End) -> None:
         try:
@@ -255,7 +292,7 @@ class AuditLog:
             self._poison(failed)
             raise failed from error
 
-    def _flush(self) -> None:
+    def _sync_late(self) -> None:
         try:
             self._group.flush()
         except OSError as error:

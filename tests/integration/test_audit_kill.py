@@ -90,7 +90,7 @@ def test_many_writers_killed_at_any_moment(tmp_path: Path, delay: float) -> None
     written = [entry.id for entry in entries(path) if entry.kind == "sign.intent"]
     assert len(written) == len(set(written))
     assert set(acknowledged) <= set(written)
-    # Whoever was under way is told as open, and nobody else: at most one per thread.
+    # Open are those who were under way, or had ended in the milliseconds before: at most one per thread.
     assert len(report.outstanding) <= 12
     with AuditLog(path, "after") as log:
         log.intend("sign.intent", "after", {})
@@ -143,6 +143,31 @@ def test_recoveries_that_are_torn_themselves(tmp_path: Path) -> None:
     report = verify(path)
     assert (report.ok, report.torn_bytes) == (True, 0)
     assert report.recoveries >= 1
+
+
+PATIENT = """
+import os, signal, sys, time
+from pathlib import Path
+from keyring_bridge.audit import AuditLog
+
+log = AuditLog(Path(sys.argv[1]), "patient")
+for name in ("a", "b", "c"):
+    log.conclude(log.intend("sign.intent", name, {}), {"result": "signed"})
+time.sleep(float(sys.argv[2]))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("pause", "open_intents"), [("0", [["c"], []]), ("0.5", [[]])])
+def test_a_killed_process_loses_outcomes_of_its_last_milliseconds_only(
+    tmp_path: Path, pause: str, open_intents: list[list[str]]
+) -> None:
+    path = tmp_path / "audit.log"
+    with spawn(PATIENT, str(path), pause) as child:
+        child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    assert verify(path).ok
+    assert [entry.id for entry in outstanding(path)] in open_intents
 
 
 FULL = """

@@ -31,6 +31,14 @@ def entries(path: Path) -> list[Entry]:
     return [item for _, item in read(path) if isinstance(item, Entry)]
 
 
+def soon(path: Path, count: int) -> list[Entry]:
+    """Return the entries as soon as there are ``count`` of them."""
+    give_up = time.monotonic() + 1
+    while len(found := entries(path)) < count and time.monotonic() < give_up:
+        time.sleep(0.001)
+    return found
+
+
 class Disk:
     """A sync that counts, can be held up, and can fail."""
 
@@ -56,7 +64,7 @@ def test_an_intent_and_its_outcome(log: AuditLog, path: Path) -> None:
     assert log.outstanding() == (token,)
     assert log.conclude(token, {"result": "signed"})
     assert log.outstanding() == ()
-    intent, outcome = entries(path)
+    intent, outcome = soon(path, 2)
     assert (intent.kind, intent.id, intent.of, intent.fields) == ("sign.intent", "c0ffee", None, {"key": "val"})
     assert (outcome.kind, outcome.id, outcome.of, outcome.fields) == ("sign.outcome", "c0ffee", 1, {"result": "signed"})
     assert intent.frame.bridge == "bridge"
@@ -69,7 +77,20 @@ def test_only_the_first_conclusion_counts(log: AuditLog, path: Path) -> None:
     assert log.conclude(token, {"result": "unknown"})
     assert not log.conclude(token, {"result": "signed"})
     assert not log.conclude(AuditToken("sign.intent", "a", 99), {})
-    assert len(entries(path)) == 2
+    log.close()
+    assert [entry.fields for entry in entries(path)] == [{}, {"result": "unknown"}]
+
+
+def test_what_nobody_waits_for_comes_before_the_next_intent(log: AuditLog, path: Path) -> None:
+    for name in ("a", "b", "c"):
+        log.conclude(log.intend("sign.intent", name, {}), {})
+        log.note("refused", name, {}, durable=False)
+    log.intend("sign.intent", "d", {})
+    assert [(entry.id, entry.kind) for entry in entries(path)] == [
+        *((name, kind) for name in "abc" for kind in ("sign.intent", "sign.outcome", "refused")),
+        ("d", "sign.intent"),
+    ]
+    assert verify(path).ok
 
 
 def test_an_intent_is_synced_before_it_returns_and_an_outcome_is_not(path: Path) -> None:
@@ -126,7 +147,7 @@ def test_bad_fields_write_nothing_and_poison_nothing(log: AuditLog, path: Path) 
     with pytest.raises(InvalidRequest):
         log.intend("sign.intent", "two words", {})
     assert log.conclude(token, {"result": "signed"})
-    assert len(entries(path)) == 2
+    assert len(soon(path, 2)) == 2
 
 
 def test_a_log_is_continued(path: Path) -> None:
@@ -252,6 +273,16 @@ def test_a_late_sync_that_fails_stops_the_next_intent(path: Path) -> None:
         assert_poisoned(log, path, "cannot be synced")
 
 
+def test_a_late_write_that_fails_stops_the_next_intent(log: AuditLog, path: Path) -> None:
+    token = log.intend("sign.intent", "a", {})
+    os.truncate(path, path.stat().st_size - 1)
+    assert log.conclude(token, {})
+    give_up = time.monotonic() + 1
+    while log.failure is None and time.monotonic() < give_up:
+        time.sleep(0.001)
+    assert_poisoned(log, path, "cut short")
+
+
 def replace_by_copy(path: Path) -> None:
     copy = path.with_name("copy")
     copy.write_bytes(path.read_bytes())
@@ -370,6 +401,20 @@ def test_another_process_that_keeps_the_lock_is_waited_for_and_poisons_nothing(
     assert [entry.id for entry in entries(path)] == ["b"]
 
 
+def test_an_outcome_waits_for_another_process_that_keeps_the_lock(
+    log: AuditLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyring_bridge.audit.logfile.LOCK_SECONDS", 0.05)
+    token = log.intend("sign.intent", "a", {})
+    with path.open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        assert log.conclude(token, {})
+        with pytest.raises(AuditFailed, match="another process"):
+            log.intend("sign.intent", "b", {})
+    log.close()
+    assert [(entry.id, entry.kind) for entry in entries(path)] == [("a", "sign.intent"), ("a", "sign.outcome")]
+
+
 def test_files_that_others_may_write_are_refused(path: Path) -> None:
     AuditLog(path, "bridge").close()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -404,12 +449,13 @@ def test_a_closed_log(path: Path) -> None:
     assert not log.conclude(token, {})
 
 
-def test_closing_syncs_what_is_left(path: Path) -> None:
+def test_closing_writes_and_syncs_what_is_left(path: Path) -> None:
     disk = Disk()
     log = AuditLog(path, "bridge", sync=disk)
     log.conclude(log.intend("sign.intent", "a", {}), {})
     log.close()
     assert disk.calls == 2
+    assert [entry.kind for entry in entries(path)] == ["sign.intent", "sign.outcome"]
 
 
 def test_a_forked_child_cannot_write(log: AuditLog, path: Path) -> None:
