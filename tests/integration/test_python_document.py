@@ -29,9 +29,7 @@ def test_the_program_signs_with_a_key_in_a_token(softhsm: SoftHsm, tmp_path: Pat
     token = softhsm.create_token("ops")
     config = tmp_path / "config.toml"
     options = "\n".join(f'{name} = "{value}"' for name, value in softhsm.options(token).items())
-    config.write_text(
-        f'version = 1\ndefault_provider = "pkcs11"\n[providers.pkcs11]\nbackend = "pkcs11"\n{options}\n'
-    )
+    config.write_text(f'version = 1\ndefault_provider = "pkcs11"\n[providers.pkcs11]\nbackend = "pkcs11"\n{options}\n')
     config.chmod(0o600)
     with Bridge.open(load(config)) as bridge:
         public_key = Keyring(bridge, Caller("uid:0")).generate("treasury").record.public_key
