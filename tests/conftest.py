@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -13,10 +14,12 @@ _PLACES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DI
 
 
 def pytest_configure() -> None:
-    """Keep the caches of Go and pip where they are, although tests have another home."""
+    """Keep the caches of Go and pip where they are, although tests have another home; let Ctrl-C mean something."""
     home = Path.home()
     os.environ.setdefault("GOPATH", str(home / "go"))
     os.environ.setdefault("XDG_CACHE_HOME", str(home / ".cache"))
+    # A run in the background of a script ignores Ctrl-C, and so would every process that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,7 +139,7 @@ notes = st.builds(
     fingerprint=st.text(max_size=64),
     public_key=st.none() | short_keys,
     purpose=st.none() | st.sampled_from(list(Purpose)),
-    created_at=st.none() | st.datetimes(timezones=st.timezones()),
+    created_at=st.none() | st.datetimes(timezones=st.just(UTC)),
 )
 
 

@@ -48,8 +48,10 @@ def test_wakes_again_after_an_idle_time() -> None:
 
 
 def test_close_ends_the_thread_and_may_come_twice() -> None:
+    before = set(threading.enumerate())
     dog = Watchdog()
     dog.begin(time.monotonic() + 60, lambda: None)
+    (thread,) = set(threading.enumerate()) - before
     dog.close()
     dog.close()
-    assert not [t for t in threading.enumerate() if t.name == "bridge-watchdog"]
+    assert not thread.is_alive()
