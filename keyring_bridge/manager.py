@@ -82,8 +82,12 @@ class ProviderManager:
         except BridgeError as error:
             return ProviderStatus(state="failed", hardware=False, message=f"{error.code}: {error}")
 
-    def unlock(self, name: str) -> None:
-        """Forget that a login of the provider called ``name`` failed, and log in anew, once.
+    def unlock(self, name: str, *, forget_failure: bool) -> None:
+        """Log in to the provider called ``name`` anew, once.
+
+        Args:
+            name: The provider.
+            forget_failure: Also if an earlier login failed.
 
         Raises:
             CapabilityMissing: The backend has no login.
@@ -95,7 +99,8 @@ class ProviderManager:
         if not isinstance(provider, LogsIn):
             raise CapabilityMissing(f"backend {provider.scheme} has no login")
         provider.close()
-        self._login_guard.clear(provider.login_id())
+        if forget_failure:
+            self._login_guard.clear(provider.login_id())
         provider.connect()
 
     def close(self) -> None:

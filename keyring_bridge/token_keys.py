@@ -164,15 +164,22 @@ class TokenKeys:
             backend.delete_key(KeyInfo(record.name, b"", record.record.public_key, record.uri).ref)
             self._store.delete(record.name)
 
-    def unlock(self, provider: str | None = None) -> None:
-        """Forget a failed login and try once more, with the PIN source read again.
+    def unlock(self, provider: str | None = None, *, forget_failure: bool = False) -> None:
+        """Log in anew, with the PIN source read again: after an idle logout, or after a refused login.
+
+        Args:
+            provider: Name of the configured provider; the default one if None.
+            forget_failure: Send a PIN although an earlier one was refused. For an operator who corrected the PIN, never
+                for a program that tries again: tokens lock themselves after a few wrong PINs.
 
         Raises:
-            PinIncorrect: It was refused again; nothing more is tried until the next call.
+            PinBlocked: An earlier login failed, and ``forget_failure`` is false.
+            PinIncorrect: It was refused; nothing more is tried until somebody says so.
         """
         name, _ = self._provider(provider)
-        with self._bridge.administer("login.unlock", self._caller, {"provider": name}):
-            self._bridge.providers.unlock(name)
+        fields = {"provider": name, "forget_failure": forget_failure}
+        with self._bridge.administer("login.unlock", self._caller, fields):
+            self._bridge.providers.unlock(name, forget_failure=forget_failure)
 
     def compare(self, provider: str | None = None) -> Comparison:
         """Compare the records with the keys that a provider has now."""

@@ -114,10 +114,17 @@ _METHODS = (
     ),
     Method(
         "bridge.unlock",
-        "Log in to a provider now. Clears the memory of a refused PIN first, so one more PIN is sent.",
+        "Log in to a provider now, as after an idle logout. After a refused PIN only an operator can, with `hsm unlock`.",
         (Param("provider", Text(64), "name of the provider; the default one if left out", required=False),),
         result=Result.of("provider", "Unlocked"),
-        errors=(errors.AuthError, errors.PinRequired, errors.PinIncorrect, errors.PinLocked, errors.ProviderError),
+        errors=(
+            errors.AuthError,
+            errors.PinRequired,
+            errors.PinIncorrect,
+            errors.PinBlocked,
+            errors.PinLocked,
+            errors.ProviderError,
+        ),
         example=Example({"provider": "token"}, {"provider": "token", "state": "ready"}),
     ),
     Method(

@@ -31,5 +31,5 @@ def unlock(arguments: argparse.Namespace, session: Session) -> Result:
     """Answer that the login works; a refused one is an error, and blocks again."""
     provider = chosen_provider(arguments, session.config)
     with session.keyring() as keyring:
-        keyring.unlock(provider)
+        keyring.unlock(provider, forget_failure=True)
     return Result({"provider": provider, "login": "ok"}, lambda _style: f"{visible(provider)}: the login works")

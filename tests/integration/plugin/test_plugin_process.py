@@ -153,7 +153,7 @@ def test_the_pin_is_typed_on_the_terminal_while_the_protocol_runs_elsewhere(tmp_
     os.close(master)
 
 
-def test_a_wrong_pin_is_sent_once_and_unlocked_on_request(start: Start, token: Cli) -> None:
+def test_a_wrong_pin_is_sent_once_whatever_clients_ask_for(start: Start, token: Cli) -> None:
     (file,) = token.folder.glob("*.pin")
     right = file.read_text()
     file.write_text("99999999")
@@ -163,9 +163,11 @@ def test_a_wrong_pin_is_sent_once_and_unlocked_on_request(start: Start, token: C
     assert [code_of(plugin.sign("ops", document_)) for _ in range(3)] == ["pin_blocked"] * 3
     again = start(token)
     assert code_of(again.sign("ops", document_)) == "pin_blocked"
+    assert [again.code("bridge.unlock") for _ in range(3)] == ["pin_blocked"] * 3
     file.write_text(right)
     (status,) = again.result("bridge.status")["providers"]
     assert status["state"] == "locked"
+    token.ok("unlock")
     assert again.result("bridge.unlock") == {"provider": status["name"], "state": "ready"}
     assert "result" in again.sign("ops", document_)
     for each in (plugin, again):
