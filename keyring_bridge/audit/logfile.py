@@ -7,16 +7,15 @@ tell apart: the caller holds a mutex of its own around :meth:`LogFile.lock` and 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 from keyring_bridge.audit.entry import EMPTY, Head, NotAnEntry, scan
 from keyring_bridge.audit.recovery import MAX_TORN_BYTES, is_tear
 from keyring_bridge.errors import AuditCorrupt, AuditFailed, InsecureFile
+from keyring_bridge.locking import lock, unlock
 
 LOCK_SECONDS = 10.0
 _FIRST_WINDOW = 4096
@@ -82,15 +81,15 @@ class LogFile:
             AuditFailed: Another process has held the lock for :data:`LOCK_SECONDS`.
         """
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._wait_for_lock()
+            locked = lock(self.fd, LOCK_SECONDS)
         except OSError as error:
             raise _failed("the audit log cannot be locked", self.path, error) from error
+        if not locked:
+            raise _failed(f"another process has held the audit log for {LOCK_SECONDS:.0f} seconds", self.path)
 
     def unlock(self) -> None:
         """Let others append."""
-        fcntl.flock(self.fd, fcntl.LOCK_UN)
+        unlock(self.fd)
 
     def catch_up(self, known: End) -> End:
         """Return where the chain ends now. The lock is held.
@@ -154,19 +153,6 @@ class LogFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self.fd)
-
-    def _wait_for_lock(self) -> None:
-        give_up = time.monotonic() + LOCK_SECONDS
-        pause = 0.00002
-        while time.monotonic() < give_up:
-            time.sleep(pause)
-            pause = min(pause * 2, 0.002)
-            try:
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            return
-        raise _failed(f"another process has held the audit log for {LOCK_SECONDS:.0f} seconds", self.path)
 
 
 def find_end(fd: int, size: int) -> End:

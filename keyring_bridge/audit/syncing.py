@@ -122,9 +122,11 @@ class Flusher:
         sync_at: float | None = None
         while True:
             if self._due.wait(None if sync_at is None else sync_at - time.monotonic()):
-                if self._closing.wait(self._write_after):
-                    return
+                self._closing.wait(self._write_after)
                 self._due.clear()
+                # Looked at after the clearing, which may have swallowed the wake-up of close().
+                if self._closing.is_set():
+                    return
                 self._write()
                 if sync_at is None:
                     sync_at = time.monotonic() + self._sync_after

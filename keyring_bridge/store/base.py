@@ -4,8 +4,8 @@ Rules that every store keeps, also between processes:
 
 * A name and an address belong to one record. The SDK silently overwrites; a store refuses.
 * A change of records is durable when the method returns, and happens as a whole or not at all.
-* Of every key the last :data:`NONCES_KEPT` nonces are remembered. They may lag behind by the moment before a power
-  cut (never by a killed process).
+* Of every key the last :data:`NONCES_KEPT` nonces are remembered. They survive a killed process; a power cut may
+  take the last half minute.
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyring_bridge.errors import InsecureFile, StoreFailed
+from keyring_bridge.errors import StoreFailed
+from keyring_bridge.store.files import check_file
 
 if TYPE_CHECKING:
     import sqlite3
@@ -84,12 +84,15 @@ class Database:
             self._check_process()
             yield self._connection
 
-    def run(self, statement: str, values: Mapping[str, int | bytes]) -> int:
-        """Run one statement as its own transaction and return how many rows it changed. The quick way."""
+    def version(self) -> int:
+        """Return a number that changes when another connection or process commits; the quick way to look.
+
+        SQLite's ``data_version`` does not count what this connection changes.
+        """
         with self._lock:
             self._check_process()
             try:
-                return self._connection.execute(statement, values).rowcount
+                return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
             except self._errors as error:
                 raise self._failed(error) from error
 
@@ -211,11 +214,7 @@ def _prepare(path: Path, schema: Schema) -> None:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InsecureFile(f"{schema.what} is not a regular file", detail=str(path)) from None
-        if status.st_mode & 0o022:
-            raise InsecureFile(f"others may write to {schema.what}", hint="chmod 600", detail=str(path)) from None
+        check_file(path.lstat(), path, schema.what)
         return
     os.close(fd)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

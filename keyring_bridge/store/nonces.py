@@ -6,66 +6,58 @@ random numbers repeat must not get its second signature out of the bridge.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
 
-from keyring_bridge.store.base import NONCES_KEPT
+from keyring_bridge.errors import StoreFailed
+from keyring_bridge.store.nonce_file import WHAT, NonceFile
 
-if TYPE_CHECKING:
-    from keyring_bridge.store.database import Database
-
-TRIM_EVERY = 256
-"""So many nonces more than promised are kept before the oldest are removed."""
-
-_NOTE = """
-    INSERT INTO nonces (key, n, r, digest)
-    SELECT :key, 1 + coalesce(max(n), 0), :r, :digest FROM nonces WHERE key = :key
-    ON CONFLICT DO NOTHING
-"""
-_RENEW = "UPDATE nonces SET n = 1 + (SELECT max(n) FROM nonces WHERE key = :key) WHERE key = :key AND r = :r"
-_TRIM = "DELETE FROM nonces WHERE key = :key AND n <= (SELECT max(n) FROM nonces WHERE key = :key) - :kept"
+OPEN_FILES = 32
+"""So many keys' files stay open and in memory, the latest used ones; each takes up to 3 MB."""
 
 
 class NonceMemory:
-    """The last nonces of each key, in the counters file.
+    """The last nonces of every key, in one file per key. For threads and processes; not to be used after a fork.
 
     Args:
-        database: The counters.
+        folder: Where the files are; made, 0700, with the first one.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._keys: dict[str, int] = {}
-        self._untrimmed: dict[int, int] = {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._files: OrderedDict[str, NonceFile] = OrderedDict()
+        self._closed = False
 
     def note(self, fingerprint: str, r: bytes, digest: bytes) -> bool:
         """See :meth:`keyring_bridge.store.base.Store.note_nonce`."""
-        key = self._keys.get(fingerprint)
-        if key is None:
-            key = self._keys[fingerprint] = self._key(fingerprint)
-        if self._database.run(_NOTE, {"key": key, "r": r, "digest": digest}):
-            untrimmed = self._untrimmed.get(key, 0) + 1
-            if untrimmed >= TRIM_EVERY:
-                self._trim(key)
-                untrimmed = 0
-            self._untrimmed[key] = untrimmed
-            return True
-        return self._repeat(key, r, digest)
+        with self._lock:
+            file = self._files.get(fingerprint)
+            if file is None:
+                file = self._open(fingerprint)
+            elif os.getpid() != self._process:
+                raise StoreFailed(f"{WHAT} was opened before a fork")
+            self._files.move_to_end(fingerprint)
+            return file.note(r, digest)
 
-    def _key(self, fingerprint: str) -> int:
-        with self._database.changing() as connection:
-            connection.execute("INSERT INTO keys (fingerprint) VALUES (?) ON CONFLICT DO NOTHING", (fingerprint,))
-            (key,) = connection.execute("SELECT key FROM keys WHERE fingerprint = ?", (fingerprint,)).fetchone()
-        return int(key)
+    def close(self) -> None:
+        """Close the files. May be called twice."""
+        with self._lock:
+            self._closed = True
+            while self._files:
+                self._files.popitem()[1].close()
 
-    def _repeat(self, key: int, r: bytes, digest: bytes) -> bool:
-        """Judge a nonce that is remembered already. A signer without randomness repeats it with its digest."""
-        with self._database.changing() as connection:
-            row = connection.execute("SELECT digest FROM nonces WHERE key = ? AND r = ?", (key, r)).fetchone()
-            if row is None or row[0] != digest:
-                return False
-            # It is the newest again, so it must not be forgotten among the oldest.
-            connection.execute(_RENEW, {"key": key, "r": r})
-        return True
-
-    def _trim(self, key: int) -> None:
-        self._database.run(_TRIM, {"key": key, "kept": NONCES_KEPT})
+    def _open(self, fingerprint: str) -> NonceFile:
+        if self._closed:
+            raise StoreFailed(f"{WHAT} is closed")
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StoreFailed(f"{WHAT} cannot be opened", detail=f"{self._folder}: {error.strerror}") from error
+        file = self._files[fingerprint] = NonceFile(self._folder / fingerprint, fingerprint)
+        if len(self._files) > OPEN_FILES:
+            self._files.popitem(last=False)[1].close()
+        return file

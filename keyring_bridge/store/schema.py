@@ -1,7 +1,6 @@
 """Tables of the SQLite store, and how older files become newer ones.
 
-Two files, because they are durable in different ways: ``records`` must survive a power cut at any moment, ``counters``
-only a killed process. A file's ``user_version`` says how many of its migrations it has had; ``application_id`` says
+A file's ``user_version`` says how many of its migrations it has had; ``application_id`` says
 that it is ours. Migrations are only ever appended.
 """
 
@@ -18,7 +17,7 @@ class Schema:
         what: Its name in messages.
         application_id: Marks the file.
         migrations: Statements that bring it from each version to the next.
-        synchronous: SQLite's setting: ``FULL`` syncs every commit, ``NORMAL`` only checkpoints.
+        synchronous: SQLite's setting: ``FULL`` syncs every commit, so that it survives a power cut.
         lost_hint: What somebody can do about a damaged file.
     """
 
@@ -59,26 +58,3 @@ RECORDS = Schema(
     ),
 )
 """``record`` is the SDK's protobuf ``Record``; ``created_at`` RFC 3339, UTC; ``name`` sorts by its UTF-8 bytes."""
-
-COUNTERS = Schema(
-    what="the store of counters",
-    application_id=0x6B627232,
-    synchronous="NORMAL",
-    lost_hint="it holds only the memory of nonces: it can be moved away, and begins anew",
-    migrations=(
-        (
-            "CREATE TABLE keys (key INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE)",
-            """
-            CREATE TABLE nonces (
-                key    INTEGER NOT NULL,
-                n      INTEGER NOT NULL,
-                r      BLOB NOT NULL,
-                digest BLOB NOT NULL,
-                PRIMARY KEY (key, n),
-                UNIQUE (key, r)
-            ) WITHOUT ROWID
-            """,
-        ),
-    ),
-)
-"""``n`` counts a key's signatures, so its oldest nonces have the smallest."""

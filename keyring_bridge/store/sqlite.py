@@ -1,4 +1,4 @@
-"""The embedded store: SQLite, one file for records and one for counters."""
+"""The embedded store: records in a SQLite file, and nonces beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keyring_bridge.names import ITEM_SUFFIX
 from keyring_bridge.store.base import StoredRecord
 from keyring_bridge.store.database import Database
 from keyring_bridge.store.nonces import NonceMemory
-from keyring_bridge.store.schema import COUNTERS, RECORDS
+from keyring_bridge.store.schema import RECORDS
 
 if TYPE_CHECKING:
     # Inside the class "list" is the method.
@@ -29,13 +29,13 @@ _UPDATE = f"UPDATE records SET ({_COLUMNS}) = (?,?,?,?,?,?,?,?,?,?) WHERE name =
 
 
 class SqliteStore:
-    """A :class:`~keyring_bridge.store.base.Store` in two SQLite files, for threads and processes of one machine.
+    """A :class:`~keyring_bridge.store.base.Store` for threads and processes of one machine.
 
-    Record changes are synced before a method returns (WAL, ``synchronous=FULL``). Counters are not: a power cut may
+    Record changes are synced before a method returns (WAL, ``synchronous=FULL``). Nonces are not: a power cut may
     lose the latest, a killed process none.
 
     Args:
-        path: File of the records. The counters are beside it, as ``<stem>-counters<suffix>``.
+        path: File of the records. The nonces are in files in a folder beside it, ``<stem>-nonces``.
 
     Raises:
         StoreFailed: A file is damaged, another program's, of a newer version, or cannot be opened.
@@ -44,12 +44,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._records = Database(path, RECORDS)
-        try:
-            self._counters = Database(path.with_stem(f"{path.stem}-counters"), COUNTERS)
-        except BaseException:
-            self._records.close()
-            raise
-        self._nonces = NonceMemory(self._counters)
+        self._nonces = NonceMemory(path.with_name(f"{path.stem}-nonces"))
         self._cache: dict[str, tuple[tuple[Any, ...], StoredRecord]] = {}
         self._cache_version = -1
 
@@ -66,13 +61,13 @@ class SqliteStore:
 
     def get(self, name: str) -> StoredRecord | None:
         """See :class:`~keyring_bridge.store.base.Store`."""
+        cached = self._cache.get(name)
+        if cached is not None and self._records.version() == self._cache_version:
+            return cached[1]
         if not _is_text(name):
             return None
         with self._records.reading() as connection:
             self._check_cache(connection)
-            cached = self._cache.get(name)
-            if cached is not None:
-                return cached[1]
             row = connection.execute(f"{_SELECT} WHERE name = ?", (name,)).fetchone()
             return None if row is None else self._cached(row)
 
@@ -132,7 +127,7 @@ class SqliteStore:
     def close(self) -> None:
         """See :class:`~keyring_bridge.store.base.Store`."""
         self._records.close()
-        self._counters.close()
+        self._nonces.close()
 
     def __enter__(self) -> SqliteStore:
         return self
@@ -141,10 +136,7 @@ class SqliteStore:
         self.close()
 
     def _check_cache(self, connection: Connection) -> None:
-        """Empty the cache if another process or connection changed a record since it was filled.
-
-        SQLite's ``data_version`` does not count this connection's own changes: those call :meth:`_forget`.
-        """
+        """Empty the cache if a record changed since it was filled; own changes call :meth:`_forget`."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version != self._cache_version:
             self._cache = {}

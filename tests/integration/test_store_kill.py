@@ -82,10 +82,38 @@ def test_writers_killed_at_any_moment(tmp_path: Path, delay: float) -> None:
         for line in told:
             if line.startswith("nonce "):
                 assert not store.note_nonce("ab" * 32, bytes.fromhex(line.split()[1]), b"e" * 32)
-    for file in (path, tmp_path / "store-counters.sqlite"):
-        with sqlite3.connect(file) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        connection.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+SIGNER = """
+import os, sys
+from pathlib import Path
+from keyring_bridge.store.nonces import NonceMemory
+
+memory, digest = NonceMemory(Path(sys.argv[1])), sys.argv[2].encode() * 32
+for number in range(int(sys.argv[3])):
+    r = number.to_bytes(32, "little")
+    if memory.note("ab" * 32, r, digest):
+        os.write(1, f"{number}\\n".encode())
+"""
+
+
+def test_a_nonce_is_good_for_one_process(tmp_path: Path) -> None:
+    """Some are killed on the way."""
+    count, file = 2_000, tmp_path / "nonces" / ("ab" * 32)
+    with running(SIGNER, *((str(tmp_path / "nonces"), name, str(count)) for name in "abcd")) as children:
+        while not file.exists() or file.stat().st_size < 64 * 300:
+            time.sleep(0.001)
+        for child in children[2:]:
+            child.kill()
+        told = [child.communicate(timeout=120)[0].split() for child in children]
+    noted = [number for numbers in told for number in numbers]
+    assert len(noted) == len(set(noted))
+    # What is missing was noted by one that was killed before it could tell.
+    assert count - 2 <= len(noted) <= count
+    assert file.stat().st_size == 64 * (1 + count)
 
 
 def test_processes_open_a_new_store_at_the_same_time(tmp_path: Path) -> None:
@@ -129,11 +157,13 @@ FULL = (
 import resource
 store = SqliteStore(Path(sys.argv[1]))
 store.add(record("fits", b"\\1" * 32))
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-for call in (
-    lambda: store.add(record("too-much", b"\\2" * 32)),
-    lambda: store.note_nonce("ab" * 32, b"r" * 32, b"d" * 32),
+for room, call in (
+    (4096, lambda: store.add(record("too-much", b"\\2" * 32))),
+    (0, lambda: store.note_nonce("ab" * 32, b"r" * 32, b"d" * 32)),
+    (70, lambda: store.note_nonce("ab" * 32, b"r" * 32, b"d" * 32)),
+    (100, lambda: store.note_nonce("ab" * 32, b"r" * 32, b"d" * 32)),
 ):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
     try:
         call()
     except BridgeError as error:
@@ -141,6 +171,7 @@ for call in (
 print([found.name for found in store.list()])
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 store.add(record("room-again", b"\\2" * 32))
+print(store.note_nonce("ab" * 32, b"r" * 32, b"e" * 32))
 store.close()
 """
 )
@@ -148,7 +179,7 @@ store.close()
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    assert output(FULL, str(path)).splitlines() == ["store_failed", "store_failed", "['fits']"]
+    assert output(FULL, str(path)).splitlines() == [*["store_failed"] * 4, "['fits']", "True"]
     with SqliteStore(path) as store:
         assert [record.name for record in store.list()] == ["fits", "room-again"]
 

@@ -458,6 +458,16 @@ def test_closing_writes_and_syncs_what_is_left(path: Path) -> None:
     assert [entry.kind for entry in entries(path)] == ["sign.intent", "sign.outcome"]
 
 
+def test_closing_at_any_moment_of_the_background_thread(tmp_path: Path) -> None:
+    for number in range(40):
+        log = AuditLog(tmp_path / str(number), "bridge")
+        log.note("note", "", {}, durable=False)
+        # Around the moment when it writes.
+        time.sleep(0.0048 + number * 0.00002)
+        log.close()
+        assert len(entries(log.path)) == 1
+
+
 def test_a_forked_child_cannot_write(log: AuditLog, path: Path) -> None:
     log.intend("sign.intent", "a", {})
     child = os.fork()

@@ -1,0 +1,26 @@
+"""Which files a store trusts."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from keyring_bridge.errors import InsecureFile
+
+
+def check_file(status: os.stat_result, path: Path, what: str) -> None:
+    """Check that a file is a regular one that only its owner can write.
+
+    Args:
+        status: Of the file itself, not of what a symbolic link points at.
+        path: Where it is.
+        what: What it should be, for the error.
+
+    Raises:
+        InsecureFile: It is not.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        raise InsecureFile(f"{what} is not a regular file", detail=str(path))
+    if status.st_mode & 0o022:
+        raise InsecureFile(f"others may write to {what}", hint="chmod 600", detail=str(path))
