@@ -154,7 +154,7 @@ class KeyringClient:
         return list(self._typed(self.call("bridge.status"), dict)["providers"])
 
     def unlock(self, provider: str | None = None) -> str:
-        """Log in to a provider, once more if a PIN was refused before; return its state."""
+        """Log in to a provider now (the default one if None); return its state."""
         return str(self._typed(self.call("bridge.unlock", provider=provider), dict)["state"])
 
     # --- the keyring ---------------------------------------------------------------------------------------------
