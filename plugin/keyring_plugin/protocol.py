@@ -114,7 +114,8 @@ _METHODS = (
     ),
     Method(
         "bridge.unlock",
-        "Log in to a provider now, as after an idle logout. After a refused PIN only an operator can, with `hsm unlock`.",
+        "Log in to a provider now, as after an idle logout. After a refused PIN only an operator can, with "
+        "`hsm unlock`.",
         (Param("provider", Text(64), "name of the provider; the default one if left out", required=False),),
         result=Result.of("provider", "Unlocked"),
         errors=(
