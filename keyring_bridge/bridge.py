@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cosmos_formats.errors import FormatError
 from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.signature import low_s
+from cosmos_formats.verify import verify, verify_digest
 from keyring_bridge.errors import (
     BridgeError,
     CannotSign,
@@ -63,22 +65,25 @@ CHALLENGE_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class _SigningKey:
-    """A resolved key: where it is and what must come out."""
+    """A resolved key: where it is and what must come out.
+
+    Attributes:
+        name: Of its record; empty for a key that has none yet.
+        hashes: Whether it signs a digest (ECDSA) rather than the message (ed25519).
+    """
 
     name: str
     ref: KeyRef
     provider: ProviderBase
     purpose: Purpose
+    public_key: PublicKey
     fingerprint: str
+    hashes: bool
 
-    @property
-    def public_key(self) -> PublicKey:
-        return self.ref.public_key
-
-    @property
-    def hashes(self) -> bool:
-        """Whether the key signs a digest (ECDSA) rather than the message (ed25519)."""
-        return self.ref.public_key.key_type is not KeyType.ED25519
+    @classmethod
+    def of(cls, name: str, ref: KeyRef, provider: ProviderBase, purpose: Purpose) -> _SigningKey:
+        key = ref.public_key
+        return cls(name, ref, provider, purpose, key, key.fingerprint, key.key_type is not KeyType.ED25519)
 
 
 class Bridge:
@@ -100,6 +105,7 @@ class Bridge:
         self.providers = providers
         self._policy = LivePolicy(config.policy_path)
         self._watchdog = Watchdog()
+        self._resolved: dict[str, tuple[StoredRecord, _SigningKey]] = {}
 
     @classmethod
     def open(cls, config: Config, *, prompt: Callable[[str], SecretBytes] | None = None) -> Bridge:
@@ -214,7 +220,7 @@ class Bridge:
         """
         started = time.perf_counter_ns()
         correlation = os.urandom(8).hex()
-        key = _SigningKey("", ref, self.providers.get(provider_name), Purpose.AUDIT, ref.public_key.fingerprint)
+        key = _SigningKey.of("", ref, self.providers.get(provider_name), Purpose.AUDIT)
         message = CHALLENGE_PREFIX + os.urandom(CHALLENGE_BYTES)
         digest = sha256(message).digest()
         token = self._intend(
@@ -233,25 +239,23 @@ class Bridge:
         record = self.store.get(lookup_name(name))
         if record is None:
             raise KeyNotFound(f"{lookup_name(name)}{ITEM_SUFFIX}: key not found")
-        return self._signing_key(record)
+        # The store answers with the same object as long as the record is the same.
+        resolved = self._resolved.get(name)
+        if resolved is None or resolved[0] is not record:
+            resolved = self._resolved[name] = (record, self._signing_key(record))
+        return resolved[1]
 
     def _signing_key(self, record: StoredRecord) -> _SigningKey:
         public_key = record.record.public_key
         if record.provider is None or record.uri is None or not isinstance(public_key, PublicKey):
             # The SDK's text; it says "offline" for multisig records too.
             raise CannotSign("cannot sign with offline keys")
-        return _SigningKey(
-            record.name,
-            KeyRef(record.uri, public_key),
-            self.providers.get(record.provider),
-            record.purpose,
-            public_key.fingerprint,
-        )
+        ref = KeyRef(record.uri, public_key)
+        return _SigningKey.of(record.name, ref, self.providers.get(record.provider), record.purpose)
 
     def _decode(self, key: _SigningKey, request: SignRequest) -> tuple[bytes, TxView | Opaque]:
         """Return the SHA-256 of the message (or the digest that was given) and what the payload says."""
-        from cosmos_formats.signing.tx_view import Opaque, TxView
-        from cosmos_formats.signing.tx_view import view as view_of
+        from cosmos_formats.signing import tx_view
 
         if key.purpose is not Purpose.ACCOUNT:
             raise CannotSign(f"this is {_article(key.purpose)} key; only account keys sign transactions")
@@ -260,14 +264,14 @@ class Bridge:
                 raise InvalidRequest(f"digest of {len(request.payload)} bytes, expected 32")
             if not key.hashes:
                 raise InvalidRequest("ed25519 keys sign messages, not digests")
-            return request.payload, Opaque.of(request.payload, "digest")
+            return request.payload, tx_view.Opaque.of(request.payload, "digest")
         if not request.payload:
             raise InvalidSignDoc("the sign bytes are empty")
         try:
-            view = view_of(request.mode, request.payload)
+            view = tx_view.view(request.mode, request.payload)
         except FormatError as error:
             raise InvalidSignDoc(str(error)) from error
-        if isinstance(view, TxView) and not view.has_signer(key.public_key):
+        if isinstance(view, tx_view.TxView) and not view.has_signer(key.public_key):
             raise InvalidSignDoc("the key is not among the signers that the transaction names")
         return sha256(request.payload).digest(), view
 
@@ -346,9 +350,6 @@ class Bridge:
 
     def _check(self, key: _SigningKey, payload: bytes, digest: bytes, raw: bytes) -> bytes:
         """Return the normalised signature if it is one of this key over this payload, made with a fresh nonce."""
-        from cosmos_formats.signature import low_s
-        from cosmos_formats.verify import verify, verify_digest
-
         if len(raw) != 64:
             raise SignatureRejected("the device answered something that is not a signature", detail=f"{len(raw)} bytes")
         try:

@@ -23,6 +23,7 @@ class LivePolicy:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._name = os.fspath(path)
         self._lock = threading.Lock()
         self._loaded: tuple[_Stamp, Policy] | None = None
 
@@ -34,7 +35,7 @@ class LivePolicy:
             InsecureFile: Others can write it.
         """
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._name)
         except FileNotFoundError:
             return Policy.empty()
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)

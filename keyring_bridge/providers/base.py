@@ -156,11 +156,16 @@ class ProviderBase(ABC):
             ProviderError: Nothing usable came back. The operation is not repeated by the provider, except where
                 it is certain that the token had not begun it.
         """
-        with self._errors("sign"):
+        # Without the context manager of the other methods, which takes as long as all the rest here.
+        try:
             _check_payload(ref.public_key.key_type, payload)
             if deadline is not None and time.monotonic() >= deadline:
                 raise DeadlineExceeded("the deadline passed before the key was asked")
             return self._sign(ref, payload, deadline)
+        except BridgeError:
+            raise
+        except Exception as error:
+            raise self._stray("sign", error) from error
 
     @final
     def status(self) -> ProviderStatus:
@@ -176,9 +181,10 @@ class ProviderBase(ABC):
         except BridgeError:
             raise
         except Exception as error:
-            raise ProviderError(
-                f"{self.scheme} provider failed in {operation}", detail=f"{type(error).__name__}: {error}"
-            ) from error
+            raise self._stray(operation, error) from error
+
+    def _stray(self, operation: str, error: Exception) -> ProviderError:
+        return ProviderError(f"{self.scheme} provider failed in {operation}", detail=f"{type(error).__name__}: {error}")
 
     @abstractmethod
     def _connect(self) -> None: ...
