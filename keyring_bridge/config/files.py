@@ -169,17 +169,52 @@ def read_into(descriptor: int, buffer: bytearray) -> int:
 def check_code_file(path: Path, *, what: str) -> None:
     """Make sure that nobody else could have put ``path`` there or changed it, before it is executed or loaded.
 
+    Every step of the way counts, links included: whoever can replace one of them decides what is loaded. In a
+    world-writable folder anybody can put a file first and have it kept there by the sticky bit, so code in such a
+    folder is refused even with it; what it does protect is a folder of ours, such as ``/tmp/build``.
+
     Args:
         path: A program, library or module; symbolic links are followed.
         what: What to call it in errors.
 
     Raises:
-        InsecureFile: It or its folder can be written by others, or belongs to somebody else.
+        InsecureFile: Others can write it, it belongs to somebody else, or anybody can change the way to it.
         FileNotFoundError: It does not exist.
         OSError: It cannot be looked at.
     """
     real = Path(os.path.realpath(path, strict=True))
+    for entry in _way_to(path):
+        around = entry.parent.stat().st_mode
+        if not around & stat.S_IWOTH:
+            continue
+        found = entry.lstat()
+        ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid())
+        if not (around & stat.S_ISVTX and ours):
+            raise InsecureFile(
+                f"anybody can put the {what} {path} there, or replace it: {entry.parent} is world-writable",
+                hint=f"move it to a folder that only you or root can write, or chmod o-w {entry.parent}",
+            )
     _check_unwritable(real, real.stat(), what)
+
+
+def _way_to(path: Path) -> Iterator[Path]:
+    """Yield every folder, link and file that opening ``path`` goes through; the folder of each has no link in it."""
+    here = Path("/")
+    left = [*reversed(Path.cwd().joinpath(path).parts[1:])]
+    while left:
+        part = left.pop()
+        if part == "..":
+            here = here.parent
+            continue
+        entry = here / part
+        yield entry
+        if entry.is_symlink():
+            target = Path(os.readlink(entry))
+            if target.is_absolute():
+                here = Path("/")
+            left += reversed(target.parts[target.is_absolute() :])
+        else:
+            here = entry
 
 
 def _check_unwritable(path: Path, found: os.stat_result, what: str) -> None:

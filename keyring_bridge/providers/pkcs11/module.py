@@ -169,8 +169,6 @@ def load(path: Path, *, environment: str | None = None) -> Module:
     """
     try:
         check_code_file(path, what="PKCS#11 library")
-        if path.is_symlink():
-            _check_link_folder(path)
     except FileNotFoundError:
         raise LibraryMissing("the configured PKCS#11 library does not exist", detail=str(path)) from None
     except OSError as error:
@@ -181,14 +179,6 @@ def load(path: Path, *, environment: str | None = None) -> Module:
         if module is None:
             module = _modules[real] = _initialized(real, environment)
         return module
-
-
-def _check_link_folder(path: Path) -> None:
-    from keyring_bridge.errors import InsecureFile
-
-    mode = path.parent.stat().st_mode
-    if mode & 0o002 and not mode & 0o1000:
-        raise InsecureFile("anybody can replace the link to the PKCS#11 library: its folder is world-writable")
 
 
 def _initialized(real: str, environment: str | None) -> Module:

@@ -67,12 +67,15 @@ def test_a_library_that_others_can_write_is_not_loaded(make: MakeProvider, softh
     assert str(copy) not in Path("/proc/self/maps").read_text()
 
 
-def test_a_library_in_a_folder_that_others_can_write_is_not_loaded(make: MakeProvider, softhsm: SoftHsm) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_library_in_a_folder_that_others_can_write_is_not_loaded(
+    make: MakeProvider, softhsm: SoftHsm, mode: int
+) -> None:
     folder = softhsm.directory / "open"
     folder.mkdir()
     copy = folder / "copy.so"
     shutil.copyfile(softhsm.library, copy)
-    folder.chmod(0o777)
+    folder.chmod(mode)
     with pytest.raises(InsecureFile):
         make(library=str(copy)).connect()
     assert str(copy) not in Path("/proc/self/maps").read_text()
@@ -82,9 +85,11 @@ def test_a_link_in_a_folder_that_others_can_write_is_not_followed(make: MakeProv
     folder = softhsm.directory / "open"
     folder.mkdir()
     (folder / "link.so").symlink_to(softhsm.library)
-    folder.chmod(0o777)
-    with pytest.raises(InsecureFile):
-        make(library=str(folder / "link.so")).connect()
+    (softhsm.directory / "first.so").symlink_to(folder / "link.so")
+    folder.chmod(0o1777)
+    for link in (folder / "link.so", softhsm.directory / "first.so"):
+        with pytest.raises(InsecureFile):
+            make(library=str(link)).connect()
 
 
 def test_two_paths_of_one_library_are_one_module(softhsm: SoftHsm) -> None:

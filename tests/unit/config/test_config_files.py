@@ -153,12 +153,76 @@ def test_file_in_a_folder_that_anybody_can_write_is_not_trusted(tmp_path: Path) 
         for name in (path, tmp_path / "link"):
             if trusted:
                 read_trusted(name, what="policy", limit=10)
-                check_code_file(name, what="module")
             else:
                 with pytest.raises(InsecureFile, match="replace"):
                     read_trusted(name, what="policy", limit=10)
-                with pytest.raises(InsecureFile, match="replace"):
-                    check_code_file(name, what="module")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """``outer/inner/program``, with the links ``far/hop`` to it and ``near`` to that, and ``folder`` to ``inner``."""
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "program").touch(0o700)
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "hop").symlink_to("../outer/inner/program")
+    (tmp_path / "near").symlink_to(tmp_path / "far" / "hop")
+    (tmp_path / "far" / "folder").symlink_to(inner)
+    return inner / "program"
+
+
+NAMES = ("outer/inner/program", "near", "far/folder/program", "far/../outer/inner/program")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_is_reached_through_links(tmp_path: Path, program: Path, name: str) -> None:
+    check_code_file(tmp_path / name, what="module")
+    check_code_file(Path(os.path.relpath(tmp_path / name)), what="module")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("place", "mode"), [("outer/inner", 0o777), ("outer/inner", 0o1777), ("outer", 0o777), ("outer", 0o757)]
+)
+def test_code_that_somebody_could_have_put_there_is_not_trusted(
+    tmp_path: Path, program: Path, name: str, place: str, mode: int
+) -> None:
+    (tmp_path / place).chmod(mode)
+    with pytest.raises(InsecureFile, match=r"anybody can .*module") as caught:
+        check_code_file(tmp_path / name, what="module")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+@pytest.mark.parametrize("name", ["near", "far/folder/program"])
+def test_links_to_code_are_as_good_as_their_folders(tmp_path: Path, program: Path, name: str, mode: int) -> None:
+    (tmp_path / "far").chmod(mode)
+    with pytest.raises(InsecureFile, match="anybody can"):
+        check_code_file(tmp_path / name, what="module")
+
+
+def test_a_folder_of_our_own_in_a_shared_one_is_fine(tmp_path: Path, program: Path) -> None:
+    (tmp_path / "outer").chmod(0o1777)
+    check_code_file(program, what="module")
+
+
+def test_a_folder_of_somebody_else_in_a_shared_one_is_not(
+    tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outer").chmod(0o1777)
+    if os.geteuid() == 0:
+        os.chown(program.parent, 12345, 12345)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(InsecureFile, match="anybody can"):
+        check_code_file(program, what="module")
+
+
+def test_code_behind_a_circle_of_links_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links"):
+        check_code_file(tmp_path / "a", what="module")
 
 
 def test_lock_keeps_threads_apart(tmp_path: Path) -> None:
