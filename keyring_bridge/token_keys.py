@@ -45,12 +45,14 @@ class Comparison:
         in_both: Records whose key is there.
         only_in_store: Records whose key the provider does not have.
         only_in_token: Keys without a record.
+        extractable: Of the keys with a record, names of those that the token may give out, as it says now.
     """
 
     provider: str
     in_both: tuple[StoredRecord, ...]
     only_in_store: tuple[StoredRecord, ...]
     only_in_token: tuple[KeyInfo, ...]
+    extractable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +189,14 @@ class TokenKeys:
         keys = {info.fingerprint: info for info in backend.list_keys()}
         records = [record for record in self._store.list() if record.provider == provider_name]
         known = {record.fingerprint for record in self._store.list()}
+        in_both = tuple(record for record in records if record.fingerprint in keys)
+        can_leave = {print_ for print_, info in keys.items() if info.extractable}
         return Comparison(
             provider_name,
-            in_both=tuple(record for record in records if record.fingerprint in keys),
+            in_both=in_both,
             only_in_store=tuple(record for record in records if record.fingerprint not in keys),
             only_in_token=tuple(info for print_, info in keys.items() if print_ not in known),
+            extractable=tuple(record.name for record in in_both if record.fingerprint in can_leave),
         )
 
     def sync(self, provider: str | None = None, *, purpose: Purpose | None = None) -> SyncResult:
@@ -279,4 +284,5 @@ def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo) -> 
         fingerprint=info.fingerprint,
         created_at=info.created_at or datetime.now(UTC),
         hardware=info.hardware,
+        extractable=info.extractable,
     )

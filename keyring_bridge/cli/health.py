@@ -166,6 +166,8 @@ def _cautions(status: ProviderStatus, comparison: Comparison | None) -> list[str
     if comparison is not None and comparison.only_in_token:
         labels = ", ".join(info.label for info in comparison.only_in_token)
         texts.append(f"keys without a record (`hsm keys sync` makes records): {labels}")
+    if comparison is not None and comparison.extractable:
+        texts.append(f"EXTRACTABLE: keys that may leave the token: {', '.join(comparison.extractable)}")
     if status.pin in _PIN_CAUTIONS:
         texts.append(_PIN_CAUTIONS[status.pin])
     if not status.hardware:

@@ -7,7 +7,7 @@ The JSON object has the members of ``keys list --output json`` of a Cosmos chain
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cosmos_formats import address as bech32_address
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BECH_CHOICES = ("acc", "val", "cons")
 NOT_HARDWARE = "NOT HARDWARE"
+EXTRACTABLE = "EXTRACTABLE"
 
 
 def bech32(record: StoredRecord, prefix: str, bech: str | None = None) -> str | None:
@@ -61,6 +62,7 @@ def record_json(record: StoredRecord, prefix: str, bech: str | None = None) -> d
         "fingerprint": record.fingerprint,
         "created_at": timestamp(record.created_at),
         "hardware": record.hardware,
+        "extractable": record.extractable,
     }
 
 
@@ -86,14 +88,23 @@ def place(record: StoredRecord) -> str:
     """Return where a record's private key is, in a few words."""
     if record.provider is None:
         return "no private key"
-    return record.provider if record.hardware else f"{record.provider} ({NOT_HARDWARE})"
+    marks = [mark for mark, it_is in ((NOT_HARDWARE, not record.hardware), (EXTRACTABLE, record.extractable)) if it_is]
+    return f"{record.provider} ({', '.join(marks)})" if marks else record.provider
 
 
 def record_text(record: StoredRecord, prefix: str, style: Style = PLAIN, bech: str | None = None) -> str:
     """Return one record in full for people."""
-    fields: dict[str, object] = dict(record_json(record, prefix, bech))
-    fields["hardware"] = None if record.hardware is None else hardware_text(record.hardware)
-    return details(readable(fields), style)
+    return details(readable(marked(record_json(record, prefix, bech))), style)
+
+
+def marked(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return a record's JSON object with plain words where a key is protected less than a person may think."""
+    told = dict(fields)
+    if told["hardware"] is not None:
+        told["hardware"] = hardware_text(bool(told["hardware"]))
+    if told["extractable"]:
+        told["extractable"] = f"yes: {EXTRACTABLE}, the private key may leave its place"
+    return told
 
 
 def hardware_text(hardware: bool) -> str:

@@ -52,6 +52,7 @@ def comparison_json(comparison: Comparison) -> dict[str, object]:
         "in_both": [record.name for record in comparison.in_both],
         "only_in_store": [{"name": record.name, "uri": record.uri} for record in comparison.only_in_store],
         "only_in_token": [key_json(info) for info in comparison.only_in_token],
+        "extractable": comparison.extractable,
     }
 
 

@@ -40,6 +40,8 @@ class StoredRecord:
         fingerprint: SHA-256 of the public key's bytes in hexadecimal; None for multisig records.
         created_at: When the key was made or the record saved, UTC, microseconds.
         hardware: Whether the private key is in hardware; None for records without one.
+        extractable: Whether the token may give the private key out (wrapped), as it said when the record was made; None
+            for records without one, and where nobody could tell.
     """
 
     name: str
@@ -52,6 +54,7 @@ class StoredRecord:
     fingerprint: str | None
     created_at: datetime
     hardware: bool | None
+    extractable: bool | None = None
 
     def __post_init__(self) -> None:
         if self.name != self.record.name:

@@ -55,6 +55,7 @@ RECORDS = Schema(
             )
             """,
         ),
+        ("ALTER TABLE records ADD COLUMN extractable INTEGER",),
     ),
 )
 """``record`` is the SDK's protobuf ``Record``; ``created_at`` RFC 3339, UTC; ``name`` sorts by its UTF-8 bytes."""

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from cosmos_formats.record import Record
 
-_COLUMNS = "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware"
+_COLUMNS = "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable"
 _SELECT = f"SELECT {_COLUMNS} FROM records"  # noqa: S608 - constants only
-_INSERT = f"INSERT INTO records ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - constants only
-_UPDATE = f"UPDATE records SET ({_COLUMNS}) = (?,?,?,?,?,?,?,?,?,?) WHERE name = ?"  # noqa: S608 - constants only
+_INSERT = f"INSERT INTO records ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - constants only
+_UPDATE = f"UPDATE records SET ({_COLUMNS}) = (?,?,?,?,?,?,?,?,?,?,?) WHERE name = ?"  # noqa: S608 - constants only
 
 
 class SqliteStore:
@@ -157,7 +157,7 @@ class SqliteStore:
     def _from_row(self, row: tuple[Any, ...]) -> StoredRecord:
         from cosmos_formats.record import Record
 
-        name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware = row
+        name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable = row
         try:
             # The fingerprint column does what a curve check would do, for a tenth of the time.
             decoded = Record.decode(record, check_point=False)
@@ -174,6 +174,7 @@ class SqliteStore:
                 fingerprint=fingerprint,
                 created_at=datetime.fromisoformat(created_at),
                 hardware=None if hardware is None else bool(hardware),
+                extractable=None if extractable is None else bool(extractable),
             )
         except (ValueError, TypeError) as error:
             raise self._records.damaged("a record cannot be read", error) from error
@@ -198,6 +199,7 @@ def _to_row(record: StoredRecord) -> tuple[object, ...]:
         record.fingerprint,
         record.created_at.isoformat(timespec="microseconds"),
         record.hardware,
+        record.extractable,
     )
 
 

@@ -135,7 +135,10 @@ def from_wire(value: object) -> BridgeError:
 @cache
 def classes() -> Mapping[str, type[BridgeError]]:
     """Return every error class that can travel, by its code."""
-    return {kind.code: kind for kind in _descendants(BridgeError) if kind is not RemoteError}
+    # What else has been imported, such as the command line's own errors, does not travel.
+    ours = (BridgeError.__module__, __name__)
+    kinds = _descendants(BridgeError)
+    return {kind.code: kind for kind in kinds if kind.__module__ in ours and kind is not RemoteError}
 
 
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:

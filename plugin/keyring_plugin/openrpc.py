@@ -142,6 +142,10 @@ def _schemas() -> dict[str, Schema]:
             fingerprint={"description": "SHA-256 of the public key's bytes; null for multisig", **_NULLABLE_TEXT},
             provider={"description": "where the private key is; null without one", **_NULLABLE_TEXT},
             hardware={"description": "whether that is hardware", "type": ["boolean", "null"]},
+            extractable={
+                "description": "whether the private key may leave it, wrapped; null if nobody could tell",
+                "type": ["boolean", "null"],
+            },
             created_at={"type": "string", "format": "date-time"},
         ),
         "NewMnemonic": _object(key={"$ref": "#/components/schemas/KeyEntry"}, mnemonic=_TEXT),

@@ -32,6 +32,7 @@ class KeyEntry:
         fingerprint: SHA-256 of the public key's bytes in hexadecimal; None for multisig keys.
         provider: Where the private key is; None without one.
         hardware: Whether that is hardware; None without one.
+        extractable: Whether it may give the private key out, wrapped; None without one, or where nobody could tell.
         created_at: When it was made or saved.
         record: The SDK's record in proto-JSON.
     """
@@ -45,6 +46,7 @@ class KeyEntry:
     fingerprint: str | None
     provider: str | None
     hardware: bool | None
+    extractable: bool | None
     created_at: datetime
     record: Mapping[str, object]
 
@@ -70,6 +72,7 @@ class KeyEntry:
                 fingerprint=value["fingerprint"],
                 provider=value["provider"],
                 hardware=value["hardware"],
+                extractable=value["extractable"],
                 created_at=datetime.fromisoformat(value["created_at"]),
                 record=record,
             )
@@ -92,6 +95,7 @@ def entry(record: StoredRecord, prefix: str) -> dict[str, object]:
         "fingerprint": record.fingerprint,
         "provider": record.provider,
         "hardware": record.hardware,
+        "extractable": record.extractable,
         "created_at": timestamp(record.created_at),
     }
 

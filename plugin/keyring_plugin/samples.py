@@ -17,7 +17,12 @@ MULTISIG_KEY = {
     "public_keys": [KEY, OFFLINE_KEY],
 }
 
-_WITHOUT_PRIVATE_KEY = {"provider": None, "hardware": None, "created_at": "2026-11-24T08:00:00Z"}
+_WITHOUT_PRIVATE_KEY = {
+    "provider": None,
+    "hardware": None,
+    "extractable": None,
+    "created_at": "2026-11-24T08:00:00Z",
+}
 
 ENTRY = {
     "record": {"name": "ops", "pub_key": KEY, "local": {"priv_key": None}},
@@ -27,6 +32,7 @@ ENTRY = {
     "fingerprint": "0f715baf5d4c2ed329785cef29e562f73488c8a2bb9dbc5700b361d54b9b0554",
     "provider": "token",
     "hardware": True,
+    "extractable": False,
     "created_at": "2026-11-24T08:00:00Z",
 }
 OFFLINE_ENTRY = {

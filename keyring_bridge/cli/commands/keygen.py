@@ -62,7 +62,7 @@ def configure_keygen(parser: Parser) -> None:
 
 def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     """Answer the new key: address, public key, attributes read back from the token, proof, policy."""
-    from keyring_bridge.cli.records import hardware_text, record_json
+    from keyring_bridge.cli.records import marked, record_json
     from keyring_bridge.cli.token_view import read_back
     from keyring_bridge.keyring import Keyring
 
@@ -83,8 +83,7 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     data = record_json(record, prefix) | attributes | {"proof": "signed_challenge", "policy": policy}
 
     def text(style: Style) -> str:
-        fields: dict[str, object] = dict(data)
-        fields["hardware"] = hardware_text(bool(record.hardware))
+        fields = marked(data)
         fields["proof"] = "a random challenge was signed, and verified with the public key"
         if policy is not None:
             fields["policy"] = policy["path"]

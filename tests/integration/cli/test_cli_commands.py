@@ -102,8 +102,29 @@ def test_keygen_shows_address_attributes_proof_and_policy(cli: Cli) -> None:
     kinds = [entry["kind"] for entry in cli.json("audit", "tail")]
     assert kinds == ["key.generate.intent", "challenge.intent", "challenge.outcome", "key.generate.outcome"]
     text = cli.ok("keygen", "--label", "second")
-    assert re.search(r"^extractable: +(yes|no)$", text, re.MULTILINE)
+    assert re.search(r"^extractable: +(yes: EXTRACTABLE, .*|no)$", text, re.MULTILINE)
     assert "NOT HARDWARE" in text
+
+
+def test_a_wrappable_key_is_marked_in_every_listing(token: Cli) -> None:
+    token.ok("keygen", "--label", "ops")
+    assert "\nextractable: yes: EXTRACTABLE" in token.ok("keygen", "--label", "spare", "--wrappable")
+    assert {key["name"]: key["extractable"] for key in token.json("keys", "list")} == {"ops": False, "spare": True}
+    ops, spare = token.ok("keys", "list").splitlines()[1:]
+    assert "EXTRACTABLE" not in ops
+    assert spare.endswith("(NOT HARDWARE, EXTRACTABLE)")
+    assert "\nextractable: yes: EXTRACTABLE" in token.ok("keys", "show", "spare")
+    assert "\nextractable: no\n" in token.ok("keys", "show", "ops")
+    found = token.json("status")
+    assert found["providers"][0]["keys"]["extractable"] == ["spare"]
+    assert [warning for warning in found["warnings"] if "EXTRACTABLE" in warning] == [
+        "pkcs11: EXTRACTABLE: keys that may leave the token: spare"
+    ]
+    # Whoever finds it in the token later marks it too, and a rename keeps the mark.
+    token.ok("keys", "delete", "spare", "--yes")
+    assert found["providers"][0]["keys"]["in_both"] == ["ops", "spare"]
+    token.ok("keys", "sync")
+    assert token.json("keys", "rename", "spare", "other")["extractable"] is True
 
 
 @pytest.mark.parametrize(
@@ -321,6 +342,7 @@ def test_destroy_ends_key_record_and_policy(cli: Cli) -> None:
         "in_both": [],
         "only_in_store": [],
         "only_in_token": [],
+        "extractable": [],
     }
     assert found["policy"]["keys"] == []
 

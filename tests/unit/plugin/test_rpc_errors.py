@@ -77,3 +77,13 @@ def test_codes_that_are_not_texts() -> None:
 def test_a_subclass_is_found_by_its_own_code() -> None:
     assert classes()["no_policy"] is errors.NoPolicy
     assert classes()["policy_denied"] is PolicyDenied
+
+
+def test_the_protocol_has_the_same_errors_whatever_else_was_imported() -> None:
+    import keyring_bridge.cli.errors  # noqa: F401 - for its side effect: more subclasses of the tree
+    import keyring_bridge.providers.pkcs11.faults  # noqa: F401 - the same
+
+    assert {kind.__module__ for kind in classes.__wrapped__().values()} <= {
+        "keyring_bridge.errors",
+        "keyring_plugin.errors",
+    }

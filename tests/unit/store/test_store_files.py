@@ -158,11 +158,28 @@ def test_an_older_file_is_migrated(path: Path) -> None:
     database = Database(path, newer)
     with database.reading() as connection:
         assert connection.execute("SELECT name, note FROM records").fetchall() == [("val", "x")]
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (newer.version,)
     database.close()
     Database(path, newer).close()
     with pytest.raises(StoreFailed, match="newer release"):
         use(path)
+
+
+def test_records_of_the_first_release_do_not_tell_whether_keys_are_extractable(tmp_path: Path) -> None:
+    first = Schema(RECORDS.what, RECORDS.application_id, RECORDS.migrations[:1], "FULL", RECORDS.lost_hint)
+    path = tmp_path / "first.sqlite"
+    database = Database(path, first)
+    columns = "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware"
+    row = ("val", KEY.address, RECORD.record.encode(), "hsm", RECORD.uri, "ed25519", "account", KEY.fingerprint)
+    with database.changing() as connection:
+        connection.execute(
+            f"INSERT INTO records ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants only
+            (*row, "2026-01-02T00:00:00+00:00", 1),
+        )
+    database.close()
+    with SqliteStore(path) as store:
+        assert store.list() == [RECORD]
+        assert RECORD.extractable is None
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:

@@ -36,6 +36,7 @@ def record(name: str, number: int = 1) -> StoredRecord:
         fingerprint=key.fingerprint,
         created_at=WHEN,
         hardware=True,
+        extractable=number % 2 == 0,
     )
 
 
