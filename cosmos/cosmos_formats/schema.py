@@ -47,6 +47,9 @@ class Schema:
         data: A serialised ``google.protobuf.FileDescriptorSet``.
         files: Its files, imports before those that import them.
         owners: For the full name of each top-level message the number of its file.
+
+    Attributes:
+        decode_error: What the classes raise for bytes that don't parse.
     """
 
     def __init__(self, data: bytes, files: Sequence[_File], owners: dict[str, int]) -> None:
@@ -57,7 +60,9 @@ class Schema:
         self._classes: dict[str, MessageClass] = {}
         self._lock = threading.Lock()
         from google.protobuf.descriptor_pool import DescriptorPool
+        from google.protobuf.message import DecodeError
 
+        self.decode_error: type[Exception] = DecodeError
         self._pool = DescriptorPool()
 
     @classmethod

@@ -49,7 +49,8 @@ def rs_to_der(rs: bytes, key_type: KeyType) -> bytes:
     Raises:
         InvalidSignature: A wrong length, or r or s out of range.
     """
-    body = b"".join(_der_integer(number) for number in _split(rs, key_type))
+    r, s = _split(rs, key_type)
+    body = _der_integer(r) + _der_integer(s)
     return bytes((_SEQUENCE, len(body))) + body
 
 

@@ -83,6 +83,10 @@ class Fields:
         return tuple(value) if isinstance(value, list) else ()
 
 
+# A name of the module is found quicker than a member of the class.
+_VARINT, _BYTES, _REPEATED = Kind.VARINT, Kind.BYTES, Kind.REPEATED
+
+
 def read(data: bytes, layout: Mapping[int, Kind]) -> Fields:
     """Read a message.
 
@@ -106,9 +110,9 @@ def read(data: bytes, layout: Mapping[int, Kind]) -> Fields:
         kind = layout.get(number)
         if kind is None:
             raise InvalidProtobuf(f"unknown field {number}")
-        if tag & 7 != (_WIRE_VARINT if kind is Kind.VARINT else _WIRE_LEN):
+        if tag & 7 != (_WIRE_VARINT if kind is _VARINT else _WIRE_LEN):
             raise InvalidProtobuf(f"field {number} has wire type {tag & 7}")
-        if number < last or (number == last and kind is not Kind.REPEATED):
+        if number < last or (number == last and kind is not _REPEATED):
             raise InvalidProtobuf(f"field {number} is repeated or out of order")
         last = number
         if at < size and data[at] <= 0x7F:
@@ -116,7 +120,7 @@ def read(data: bytes, layout: Mapping[int, Kind]) -> Fields:
             at += 1
         else:
             value, at = read_varint(data, at)
-        if kind is Kind.VARINT:
+        if kind is _VARINT:
             if value == 0:
                 raise InvalidProtobuf(f"field {number} spells out its default")
             values[number] = value
@@ -126,11 +130,11 @@ def read(data: bytes, layout: Mapping[int, Kind]) -> Fields:
             raise InvalidProtobuf(f"field {number} is cut off")
         content = data[at:end]
         at = end
-        if kind is Kind.REPEATED:
+        if kind is _REPEATED:
             items = values.setdefault(number, [])
             if isinstance(items, list):
                 items.append(content)
-        elif kind is Kind.BYTES and value == 0:
+        elif kind is _BYTES and value == 0:
             raise InvalidProtobuf(f"field {number} spells out its default")
         else:
             values[number] = content

@@ -24,6 +24,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -168,6 +169,7 @@ def encode_fields(fields: Mapping[str, object]) -> str:
     return text[1:-1] + ","
 
 
+@lru_cache(maxsize=256)
 def check_kind(kind: str) -> None:
     """Check an entry's kind.
 

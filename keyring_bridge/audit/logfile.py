@@ -102,27 +102,24 @@ class LogFile:
             AuditCorrupt: What others appended is no continuation.
         """
         try:
-            return self._catch_up(known)
+            status = os.stat(self._name)
+            if (status.st_dev, status.st_ino) != self._identity:
+                raise _failed("the audit log was replaced by another file", self.path)
+            size, known_size = status.st_size, known.size
+            if size < known_size:
+                raise _failed("the audit log was cut short", self.path)
+            if os.pread(self.fd, len(self._mark), self._mark_at) != self._mark:
+                raise _failed("the audit log was rewritten", self.path)
+            if size == known_size:
+                return known
+            end = find_end(self.fd, size)
+            if end.head.seq < known.head.seq or end.offset < known.offset:
+                raise _failed("the audit log was rewritten", self.path)
+            length = min(_MARK_BYTES, end.offset)
+            self._set_mark(os.pread(self.fd, length, end.offset - length), end.offset)
+            return end
         except OSError as error:
             raise _failed("the audit log cannot be read, or is no longer in its place", self.path, error) from error
-
-    def _catch_up(self, known: End) -> End:
-        status = os.stat(self._name)
-        if (status.st_dev, status.st_ino) != self._identity:
-            raise _failed("the audit log was replaced by another file", self.path)
-        size = status.st_size
-        if size < known.size:
-            raise _failed("the audit log was cut short", self.path)
-        if os.pread(self.fd, len(self._mark), self._mark_at) != self._mark:
-            raise _failed("the audit log was rewritten", self.path)
-        if size == known.size:
-            return known
-        end = find_end(self.fd, size)
-        if end.head.seq < known.head.seq or end.offset < known.offset:
-            raise _failed("the audit log was rewritten", self.path)
-        length = min(_MARK_BYTES, end.offset)
-        self._set_mark(os.pread(self.fd, length, end.offset - length), end.offset)
-        return end
 
     def append(self, known: End, data: bytes, head: Head) -> End:
         """Write whole lines at the end, in one call, and return where the chain ends then. The lock is held.

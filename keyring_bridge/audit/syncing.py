@@ -30,6 +30,7 @@ class GroupSync:
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
         self._leading = False
+        self._waiting = 0
         self._written = 0
         self._synced = 0
         self._failed = False
@@ -57,7 +58,9 @@ class GroupSync:
                     raise OSError(errno.EIO, "an earlier sync failed")
                 if not self._leading:
                     break
+                self._waiting += 1
                 self._turn.wait()
+                self._waiting -= 1
             self._leading = True
             target = self._written
         try:
@@ -72,7 +75,8 @@ class GroupSync:
             self._synced = target
             self.syncs += 1
             self._leading = False
-            self._turn.notify_all()
+            if self._waiting:
+                self._turn.notify_all()
 
 
 class Flusher:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from cosmos_formats.signing.tx_view import TxView
 from keyring_bridge.model import Purpose
 from keyring_bridge.policy.model import Decision
 
 if TYPE_CHECKING:
     from cosmos_formats.signing.messages import MessageView
-    from cosmos_formats.signing.tx_view import TxView
     from keyring_bridge.policy.model import KeyPolicy, Policy, Question
 
 # Public keys travel as Any inside messages and order nothing.
@@ -57,8 +57,6 @@ def decide(policy: Policy, question: Question) -> Decision:
 
 def _readable(question: Question) -> TxView | None:
     """Return what the question's document says, or None if that cannot be known."""
-    from cosmos_formats.signing.tx_view import TxView
-
     return question.view if question.operation == "sign" and isinstance(question.view, TxView) else None
 
 

@@ -92,11 +92,9 @@ class MessageReader:
         Raises:
             InvalidSignDoc: They don't parse, don't re-serialise to the same bytes, or have unknown fields.
         """
-        from google.protobuf.message import DecodeError
-
         try:
             message = message_class.FromString(data)
-        except DecodeError:
+        except self._schema.decode_error:
             raise InvalidSignDoc(f"{what} does not parse") from None
         same = message.SerializeToString(deterministic=True) == data
         message.DiscardUnknownFields()
@@ -122,7 +120,7 @@ class MessageReader:
         if message_class is None:
             return MessageView(type_url, value, known=False)
         message = self.parse(message_class, value, type_url, tolerate=True)
-        nested = tuple(self.unpack(inner.type_url, inner.value, depth + 1) for inner in packed_in(message))
+        nested = tuple([self.unpack(inner.type_url, inner.value, depth + 1) for inner in packed_in(message)])
         return MessageView(type_url, value, True, nested, message, self._schema)
 
     def _parse_unknown(self, message_class: MessageClass, data: bytes, what: str, tolerate: bool) -> Message:

@@ -7,8 +7,9 @@ is an error, and a mode without a parser gives :class:`Opaque`: something that o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.multisig import TYPE_URL as MULTISIG_URL
@@ -179,13 +180,16 @@ def view(mode: SignMode, sign_bytes: bytes, schema: Schema | None = None) -> TxV
     """
     if mode is not SignMode.DIRECT:
         return Opaque.of(sign_bytes, f"sign mode {mode.name} is not readable in this release")
+    view_direct, default_schema = _direct()
+    return view_direct(sign_bytes, schema or default_schema())
+
+
+@cache
+def _direct() -> tuple[Callable[[bytes, Schema], TxView], Callable[[], Schema]]:
+    from cosmos_formats.schema import default_schema
     from cosmos_formats.signing.direct import view_direct
 
-    if schema is None:
-        from cosmos_formats.schema import default_schema
-
-        schema = default_schema()
-    return view_direct(sign_bytes, schema)
+    return view_direct, default_schema
 
 
 def _members(key: MultisigPublicKey) -> Iterator[PublicKey]:
