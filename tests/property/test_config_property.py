@@ -158,11 +158,12 @@ def test_any_bytes_as_hsm_json_load_or_are_refused_by_name(content: bytes) -> No
             load(path)
 
 
-@given(text)
+# The mark keeps what is said from being a word of the message by chance.
+@given(text.map(lambda said: f"{said}Zq7"))
 def test_the_text_of_a_source_is_never_repeated(said: str) -> None:
     source = result(lambda: parse_source(said))
     if isinstance(source, ConfigError):
-        assert len(said) < 4 or said not in f"{source} {source.hint} {source.detail}"
+        assert said not in f"{source} {source.hint} {source.detail}"
     else:
         assert source.describe()
 
