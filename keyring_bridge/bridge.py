@@ -31,6 +31,7 @@ from cosmos_formats.verify import verify, verify_digest
 from keyring_bridge.errors import (
     BridgeError,
     CannotSign,
+    ConfigError,
     DeadlineExceeded,
     InvalidRequest,
     InvalidSignDoc,
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from cosmos_formats.signing.tx_view import Opaque, TxView
     from keyring_bridge.audit import AuditLog, AuditToken
     from keyring_bridge.config import Config
+    from keyring_bridge.device import Device
     from keyring_bridge.manager import ProviderManager
+    from keyring_bridge.model import ProviderStatus
     from keyring_bridge.providers.base import ProviderBase
     from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import Store, StoredRecord
@@ -95,14 +98,13 @@ class Bridge:
         config: The configuration it was opened with.
         store: Records and counters.
         audit: The audit log.
-        providers: The configured providers.
     """
 
     def __init__(self, config: Config, store: Store, audit: AuditLog, providers: ProviderManager) -> None:
         self.config = config
         self.store = store
         self.audit = audit
-        self.providers = providers
+        self._providers = providers
         self._policy = LivePolicy(config.policy_path)
         self._watchdog = Watchdog()
         self._resolved: dict[str, tuple[StoredRecord, _SigningKey]] = {}
@@ -120,6 +122,7 @@ class Bridge:
             AuditFailed: The audit log cannot be continued.
         """
         from keyring_bridge.audit import AuditLog
+        from keyring_bridge.bridge_id import bridge_id
         from keyring_bridge.config import private_dir
         from keyring_bridge.login_guard import LoginGuard
         from keyring_bridge.manager import ProviderManager
@@ -128,7 +131,7 @@ class Bridge:
         private_dir(config.state_dir)
         store = SqliteStore(config.state_dir / "store.sqlite")
         try:
-            audit = AuditLog(config.audit_path, bridge_id=_bridge_id(config))
+            audit = AuditLog(config.audit_path, bridge_id=bridge_id(config.state_dir))
         except BaseException:
             store.close()
             raise
@@ -138,7 +141,7 @@ class Bridge:
     def close(self) -> None:
         """Log out of every device, write what is left of the audit log, close the store. May be called twice."""
         self._watchdog.close()
-        self.providers.close()
+        self._providers.close()
         self.audit.close()
         self.store.close()
 
@@ -176,7 +179,7 @@ class Bridge:
             key = self._resolve(request.key)
             message_digest, view = self._decode(key, request)
             rule, policy = self._decide(key, request, view, caller)
-        except BridgeError as error:
+        except Exception as error:
             self._refused(correlation, request, caller, error)
         intent = {
             "op": "digest" if request.digest else "sign",
@@ -202,14 +205,15 @@ class Bridge:
         signature = self._execute(key, payload, message_digest, token, correlation, deadline, started)
         return SignResult(signature, key.public_key, correlation)
 
-    def prove(self, provider_name: str, ref: KeyRef) -> str:
+    def prove(self, provider_name: str, ref: KeyRef, purpose: Purpose) -> str:
         """Let a key show that it is there: it signs a random challenge, which is verified with its public key.
 
-        Keys that cannot sign (x25519) compute a shared secret with a fresh key instead.
+        Keys that are for encryption compute a shared secret with a fresh key instead.
 
         Args:
             provider_name: The provider that holds it.
             ref: The key; need not have a record yet.
+            purpose: What it is for.
 
         Returns:
             The correlation id of the audit entries.
@@ -220,7 +224,7 @@ class Bridge:
         """
         started = time.perf_counter_ns()
         correlation = os.urandom(8).hex()
-        key = _SigningKey.of("", ref, self.providers.get(provider_name), Purpose.AUDIT)
+        key = _SigningKey.of("", ref, self._providers.get(provider_name), purpose)
         message = CHALLENGE_PREFIX + os.urandom(CHALLENGE_BYTES)
         digest = sha256(message).digest()
         token = self._intend(
@@ -229,7 +233,7 @@ class Bridge:
             {"fingerprint": key.fingerprint, "provider": provider_name, "sha256": digest.hex()},
         )
         deadline = time.monotonic() + self.config.rpc.deadline_seconds
-        if ref.public_key.key_type is KeyType.X25519:
+        if purpose is Purpose.ENCRYPTION:
             self._prove_by_agreement(key, token, correlation)
         else:
             self._execute(key, digest if key.hashes else message, digest, token, correlation, deadline, started)
@@ -238,7 +242,7 @@ class Bridge:
     def _resolve(self, name: str) -> _SigningKey:
         record = self.store.get(lookup_name(name))
         if record is None:
-            raise KeyNotFound(f"{lookup_name(name)}{ITEM_SUFFIX}: key not found")
+            raise KeyNotFound(f"{lookup_name(name)[:256]}{ITEM_SUFFIX}: key not found")
         # The store answers with the same object as long as the record is the same.
         resolved = self._resolved.get(name)
         if resolved is None or resolved[0] is not record:
@@ -251,7 +255,7 @@ class Bridge:
             # The SDK's text; it says "offline" for multisig records too.
             raise CannotSign("cannot sign with offline keys")
         ref = KeyRef(record.uri, public_key)
-        return _SigningKey.of(record.name, ref, self.providers.get(record.provider), record.purpose)
+        return _SigningKey.of(record.name, ref, self._providers.get(record.provider), record.purpose)
 
     def _decode(self, key: _SigningKey, request: SignRequest) -> tuple[bytes, TxView | Opaque]:
         """Return the SHA-256 of the message (or the digest that was given) and what the payload says."""
@@ -278,7 +282,13 @@ class Bridge:
     def _decide(
         self, key: _SigningKey, request: SignRequest, view: TxView | Opaque, caller: Caller
     ) -> tuple[str, Policy]:
-        policy = self._policy.current()
+        try:
+            policy = self._policy.current()
+        except ConfigError as error:
+            # Its message names the file, which is not the client's business.
+            raise type(error)(
+                "the policy cannot be used, so nothing is signed", hint="`hsm status` says why", detail=error.message
+            ) from error
         decision = policy.decide(
             Question(
                 key=key.name,
@@ -366,20 +376,10 @@ class Bridge:
         return signature
 
     def _prove_by_agreement(self, key: _SigningKey, token: AuditToken, correlation: str) -> None:
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-
-        from keyring_bridge.errors import CapabilityMissing
-        from keyring_bridge.providers.base import Derives
+        from keyring_bridge.agreement import prove_agreement
 
         try:
-            if not isinstance(key.provider, Derives):
-                raise CapabilityMissing(f"{key.provider.scheme} cannot compute shared secrets")
-            ours = X25519PrivateKey.generate()
-            peer = PublicKey(KeyType.X25519, ours.public_key().public_bytes_raw())
-            expected = ours.exchange(X25519PublicKey.from_public_bytes(key.public_key.data))
-            with key.provider.derive(key.ref, peer) as shared:
-                if bytes(shared.reveal()) != expected:
-                    raise SignatureRejected("the device's shared secret does not agree with the public key")
+            prove_agreement(key.provider, key.ref)
         except BridgeError as error:
             self.audit.conclude(token, {"result": "failed", **_error_fields(error)})
             _tag(error, correlation)
@@ -414,6 +414,31 @@ class Bridge:
             raise
         self.audit.conclude(token, {"result": "done", **outcome})
 
+    # --- devices, without a way to sign ---------------------------------------------------------------------------
+
+    @property
+    def provider_names(self) -> tuple[str, ...]:
+        """Names of the configured providers, the default one first."""
+        return self._providers.names
+
+    def provider_status(self, name: str) -> ProviderStatus:
+        """Return the state of a provider, without logging in; its errors become the state ``failed``."""
+        return self._providers.status(name)
+
+    def device(self, name: str) -> Device:
+        """Return what manages the keys of the provider called ``name`` (ConfigError if there is none)."""
+        from keyring_bridge.device import Device
+
+        return Device(name, self._providers.get(name))
+
+    def log_in(self, name: str, *, forget_failure: bool) -> None:
+        """Log in anew (see :meth:`keyring_bridge.token_keys.TokenKeys.unlock`, which audits it)."""
+        self._providers.unlock(name, forget_failure=forget_failure)
+
+    def check_login(self, name: str) -> None:
+        """Raise PinBlocked if the provider called ``name`` would not log in because an earlier login failed."""
+        self._providers.check_login(name)
+
     @property
     def policy(self) -> Policy:
         """The policy as it stands in its file now.
@@ -430,8 +455,9 @@ class Bridge:
             _tag(error, correlation)
             raise
 
-    def _refused(self, correlation: str, request: SignRequest, caller: Caller, error: BridgeError) -> NoReturn:
+    def _refused(self, correlation: str, request: SignRequest, caller: Caller, error: Exception) -> NoReturn:
         """Write down a request that never reached a device, and raise its error."""
+        known = error if isinstance(error, BridgeError) else _internal(error)
         self.audit.note(
             "sign.refused",
             correlation,
@@ -442,11 +468,16 @@ class Bridge:
                 "mode": request.mode.name,
                 "sha256": sha256(request.payload).hexdigest(),
                 "size": len(request.payload),
-                **_error_fields(error),
+                **_error_fields(known),
             },
             durable=False,
         )
-        raise _tag(error, correlation)
+        raise _tag(known, correlation) from (error if known is not error else error.__cause__)
+
+
+def _internal(error: Exception) -> BridgeError:
+    """Return what a client may know of a fault in the bridge itself."""
+    return BridgeError("an internal error; nothing was signed", detail=f"{type(error).__name__}: {error}")
 
 
 def _tag(error: BridgeError, correlation: str) -> BridgeError:
@@ -465,16 +496,3 @@ def _error_fields(error: BridgeError) -> dict[str, object]:
 
 def _article(purpose: Purpose) -> str:
     return f"{'an' if purpose.value[0] in 'aeiou' else 'a'} {purpose}"
-
-
-def _bridge_id(config: Config) -> str:
-    """Return this installation's name in the audit log: 16 hexadecimal digits, made once."""
-    from keyring_bridge.config import write_atomic
-
-    path = config.state_dir / "bridge-id"
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        name = os.urandom(8).hex()
-        write_atomic(path, name.encode() + b"\n")
-        return name

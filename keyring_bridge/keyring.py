@@ -27,9 +27,8 @@ from keyring_bridge.errors import (
     KeyNotFound,
     NotAvailable,
 )
-from keyring_bridge.model import KeyInfo, Purpose, SignRequest, SignResult
+from keyring_bridge.model import KeyRef, Purpose, SignRequest, SignResult
 from keyring_bridge.names import check_name
-from keyring_bridge.providers.base import Renames
 from keyring_bridge.store.base import StoredRecord
 from keyring_bridge.token_keys import TokenKeys
 
@@ -233,10 +232,9 @@ class Keyring(TokenKeys):
         with self._bridge.administer("key.rename", self._caller, {"key": record.name, "to": new}):
             uri = record.uri
             if record.provider is not None and uri and isinstance(record.record.public_key, PublicKey):
-                _, backend = self._provider(record.provider)
-                if isinstance(backend, Renames):
-                    info = KeyInfo(record.name, b"", record.record.public_key, uri)
-                    uri = backend.rename_key(info.ref, new).uri
+                device = self._device(record.provider)
+                if device.renames:
+                    uri = device.rename_key(KeyRef(uri, record.record.public_key), new).uri
             self._store.rename(record.name, new, uri=uri)
         return self.key(new)
 
@@ -261,6 +259,8 @@ class Keyring(TokenKeys):
 
     def _raw_address(self, address: str | bytes) -> bytes:
         if isinstance(address, bytes):
+            if len(address) not in (20, 32):
+                raise InvalidAddress(f"address of {len(address)} bytes, expected 20 or 32")
             return address
         try:
             return bech32_address.decode(address)[1]

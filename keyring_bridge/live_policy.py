@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 
+from keyring_bridge.errors import PolicyInvalid
 from keyring_bridge.policy import Policy
 
 _Stamp = tuple[int, int, int, int]
@@ -38,6 +39,8 @@ class LivePolicy:
             found = os.stat(self._name)
         except FileNotFoundError:
             return Policy.empty()
+        except OSError as error:
+            raise PolicyInvalid(f"{self._path}: the policy cannot be read ({error.strerror})") from error
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
         loaded = self._loaded
         if loaded is not None and loaded[0] == stamp:

@@ -1,6 +1,6 @@
 """Opens the configured providers when they are needed, once each, and closes them all.
 
-Nothing outside the package gets a provider from here: signatures are made by :mod:`keyring_bridge.bridge` alone.
+Only :mod:`keyring_bridge.bridge`, which makes the signatures, has one of these.
 """
 
 from __future__ import annotations
@@ -102,6 +102,14 @@ class ProviderManager:
         if forget_failure:
             self._login_guard.clear(provider.login_id())
         provider.connect()
+
+    def check_login(self, name: str) -> None:
+        """Raise PinBlocked if a login of the provider called ``name`` would be refused because one failed before."""
+        from keyring_bridge.providers.base import LogsIn
+
+        provider = self.get(name)
+        if isinstance(provider, LogsIn):
+            self._login_guard.check(provider.login_id())
 
     def close(self) -> None:
         """Close every provider that was opened. Never raises."""

@@ -7,9 +7,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cosmos_formats.signing import SignMode
+from keyring_bridge.errors import InvalidRequest
+
 if TYPE_CHECKING:
     from cosmos_formats.pubkeys import KeyType, PublicKey
-    from cosmos_formats.signing import SignMode
+
+MAX_REQUEST_ID = 128
 
 
 class Purpose(StrEnum):
@@ -172,6 +176,16 @@ class SignRequest:
     digest: bool = False
     request_id: str = ""
     deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.payload) is not bytes:
+            raise InvalidRequest("the payload to sign must be bytes")
+        if not isinstance(self.mode, SignMode):
+            raise InvalidRequest("the sign mode must be a SignMode")
+        if len(self.request_id) > MAX_REQUEST_ID:
+            raise InvalidRequest(
+                f"request id of {len(self.request_id)} characters; at most {MAX_REQUEST_ID} are allowed"
+            )
 
 
 @dataclass(frozen=True, slots=True)

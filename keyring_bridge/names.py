@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from keyring_bridge.errors import InvalidName
@@ -11,7 +12,12 @@ ITEM_SUFFIX = ".info"
 
 # Letters of Persian, Hindi and other scripts need the joiners; every other format character is invisible.
 _JOINERS = "\u200c\u200d"
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+
+# Letters and marks that are drawn as nothing (Default_Ignorable_Code_Point of the UCD), the empty Braille pattern.
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001bca0-\U0001bca3\U000e0100-\U000e01ef]"
+)
 
 
 def check_name(name: str) -> str:
@@ -30,7 +36,9 @@ def check_name(name: str) -> str:
     if len(name) > MAX_NAME_BYTES:
         raise InvalidName(f"key name of {len(name)} characters; at most {MAX_NAME_BYTES} bytes are allowed")
     for position, character in enumerate(name):
-        if unicodedata.category(character) in _HIDDEN and character not in _JOINERS:
+        category = unicodedata.category(character)
+        hidden = category in _HIDDEN and character not in _JOINERS
+        if hidden or _IGNORABLE.match(character) or (category == "Zs" and character != " "):
             raise InvalidName(f"key name has the invisible character U+{ord(character):04X} at position {position}")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidName(f"key name of {len(name.encode())} bytes; at most {MAX_NAME_BYTES} are allowed")

@@ -10,27 +10,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cosmos_formats.errors import FormatError
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.record import Local, Record
 from keyring_bridge.errors import (
     BridgeError,
     CannotSign,
-    CapabilityMissing,
     DuplicateAddress,
     InvalidKey,
     KeyExists,
     KeyNotFound,
     UnsupportedAlgorithm,
 )
-from keyring_bridge.model import Caller, KeyInfo, KeySpec, Purpose
+from keyring_bridge.model import Caller, KeyInfo, KeyRef, KeySpec, Purpose
 from keyring_bridge.names import ITEM_SUFFIX, check_name, lookup_name
-from keyring_bridge.providers.base import Deletes, Generates, Imports
 from keyring_bridge.store.base import StoredRecord
 
 if TYPE_CHECKING:
     from cosmos_formats.multisig import AnyPublicKey
     from keyring_bridge.bridge import Bridge
-    from keyring_bridge.providers.base import ProviderBase
+    from keyring_bridge.device import Device
     from keyring_bridge.secrets import SecretBytes
 
 SIGNING_TYPES = (KeyType.SECP256K1, KeyType.ED25519, KeyType.SECP256R1)
@@ -113,14 +112,11 @@ class TokenKeys:
             AttributeNotHonoured: The token would have let the key out.
         """
         self._check_free(check_name(name))
-        provider_name, backend = self._provider(provider)
-        if not isinstance(backend, Generates):
-            raise CapabilityMissing(f"backend {backend.scheme} does not generate keys")
+        device = self._device(provider)
         spec = KeySpec(name, key_type, purpose, wrappable)
-        fields = {"key": name, "type": str(key_type), "purpose": str(purpose), "provider": provider_name}
+        fields = {"key": name, "type": str(key_type), "purpose": str(purpose), "provider": device.name}
         with self._bridge.administer("key.generate", self._caller, fields) as outcome:
-            info = backend.generate_key(spec)
-            return self._adopt_new(provider_name, backend, spec, info, outcome)
+            return self._adopt_new(device, spec, device.generate_key(spec), outcome)
 
     def import_secret(
         self,
@@ -138,15 +134,12 @@ class TokenKeys:
             raise UnsupportedAlgorithm(f"{algorithm[:64]}: unsupported signing algo")
         from keyring_bridge.providers.private_keys import public_key_for
 
-        provider_name, backend = self._provider(provider)
-        if not isinstance(backend, Imports):
-            raise CapabilityMissing(f"backend {backend.scheme} does not import keys")
+        device = self._device(provider)
         spec = KeySpec(uid, KeyType(algorithm), purpose)
         self._check_new(public_key_for(spec.key_type, secret))
-        fields = {"key": uid, "type": algorithm, "purpose": str(purpose), "provider": provider_name}
+        fields = {"key": uid, "type": algorithm, "purpose": str(purpose), "provider": device.name}
         with self._bridge.administer("key.import", self._caller, fields) as outcome:
-            info = backend.import_key(spec, secret)
-            return self._adopt_new(provider_name, backend, spec, info, outcome)
+            return self._adopt_new(device, spec, device.import_key(spec, secret), outcome)
 
     def destroy(self, uid: str) -> None:
         """Destroy the key in its token and remove its record. This cannot be undone.
@@ -158,12 +151,10 @@ class TokenKeys:
         record = self.key(uid)
         if record.provider is None or record.uri is None or not isinstance(record.record.public_key, PublicKey):
             raise CannotSign("the record has no key in a token; delete it instead")
-        _, backend = self._provider(record.provider)
-        if not isinstance(backend, Deletes):
-            raise CapabilityMissing(f"backend {backend.scheme} does not delete keys")
+        device = self._device(record.provider)
         fields = {"key": record.name, "fingerprint": record.fingerprint, "provider": record.provider}
         with self._bridge.administer("key.destroy", self._caller, fields):
-            backend.delete_key(KeyInfo(record.name, b"", record.record.public_key, record.uri).ref)
+            device.delete_key(KeyRef(record.uri, record.record.public_key))
             self._store.delete(record.name)
 
     def unlock(self, provider: str | None = None, *, forget_failure: bool = False) -> None:
@@ -178,21 +169,21 @@ class TokenKeys:
             PinBlocked: An earlier login failed, and ``forget_failure`` is false.
             PinIncorrect: It was refused; nothing more is tried until somebody says so.
         """
-        name, _ = self._provider(provider)
+        name = self._device(provider).name
         fields = {"provider": name, "forget_failure": forget_failure}
         with self._bridge.administer("login.unlock", self._caller, fields):
-            self._bridge.providers.unlock(name, forget_failure=forget_failure)
+            self._bridge.log_in(name, forget_failure=forget_failure)
 
     def compare(self, provider: str | None = None) -> Comparison:
         """Compare the records with the keys that a provider has now."""
-        provider_name, backend = self._provider(provider)
-        keys = {info.fingerprint: info for info in backend.list_keys()}
-        records = [record for record in self._store.list() if record.provider == provider_name]
+        device = self._device(provider)
+        keys = {info.fingerprint: info for info in device.list_keys()}
+        records = [record for record in self._store.list() if record.provider == device.name]
         known = {record.fingerprint for record in self._store.list()}
         in_both = tuple(record for record in records if record.fingerprint in keys)
         can_leave = {print_ for print_, info in keys.items() if info.extractable}
         return Comparison(
-            provider_name,
+            device.name,
             in_both=in_both,
             only_in_store=tuple(record for record in records if record.fingerprint not in keys),
             only_in_token=tuple(info for print_, info in keys.items() if print_ not in known),
@@ -234,27 +225,25 @@ class TokenKeys:
             raise InvalidKey("nobody recorded what this key is for", hint="name it with --purpose")
         with self._bridge.administer("key.adopt", self._caller, {"key": name, "provider": provider}) as outcome:
             record = _token_record(name, provider, purpose, info)
-            outcome["proof"] = self._bridge.prove(provider, info.ref)
+            outcome["proof"] = self._bridge.prove(provider, info.ref, purpose)
             self._store.add(record)
         return record
 
-    def _adopt_new(
-        self,
-        provider_name: str,
-        backend: ProviderBase,
-        spec: KeySpec,
-        info: KeyInfo,
-        outcome: dict[str, object],
-    ) -> StoredRecord:
+    def _adopt_new(self, device: Device, spec: KeySpec, info: KeyInfo, outcome: dict[str, object]) -> StoredRecord:
         """Prove a key that was just made and keep its record; a key that fails is removed again."""
         try:
-            record = _token_record(spec.label, provider_name, spec.purpose, info)
+            record = _token_record(spec.label, device.name, spec.purpose, info)
             outcome["fingerprint"] = info.fingerprint
-            outcome["proof"] = self._bridge.prove(provider_name, info.ref)
+            outcome["proof"] = self._bridge.prove(device.name, info.ref, spec.purpose)
             self._store.add(record)
-        except BaseException:
-            if isinstance(backend, Deletes):
-                backend.delete_key(info.ref)
+        except BaseException as failure:
+            try:
+                device.delete_key(info.ref)
+            except BridgeError as error:
+                # Why the key failed matters more than that it could not be removed.
+                outcome["left_in_token"] = error.code
+                if isinstance(failure, BridgeError):
+                    failure.hint = "the key could not be removed from the token again; see `hsm status`"
             raise
         return record
 
@@ -263,12 +252,15 @@ class TokenKeys:
             raise KeyExists(f"{name}: key already exists")
 
     def _check_new(self, public_key: AnyPublicKey) -> None:
-        if self._store.by_address(public_key.address) is not None:
+        try:
+            address = public_key.address
+        except FormatError as error:
+            raise InvalidKey(str(error)) from error
+        if self._store.by_address(address) is not None:
             raise DuplicateAddress("duplicated address created")
 
-    def _provider(self, name: str | None) -> tuple[str, ProviderBase]:
-        name = name if name is not None else self._bridge.config.default_provider
-        return name, self._bridge.providers.get(name)
+    def _device(self, name: str | None) -> Device:
+        return self._bridge.device(name if name is not None else self._bridge.config.default_provider)
 
 
 def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo) -> StoredRecord:

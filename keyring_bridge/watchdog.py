@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 POLL_SECONDS = 0.05
 
@@ -78,6 +79,8 @@ class Watchdog:
                 if not self._watches:
                     self._busy.clear()
             for watch in late:
-                watch.expired()
+                # A callback that fails must not end the watch over all other operations.
+                with suppress(Exception):
+                    watch.expired()
             self._busy.wait()
             time.sleep(POLL_SECONDS)

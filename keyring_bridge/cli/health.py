@@ -134,7 +134,9 @@ def look_at_provider(bridge: Bridge, keyring: Keyring, name: str, found: Finding
     """
     comparison: Comparison | None = None
     broken = False
-    if log_in:
+    if not log_in:
+        _look_for_a_block(bridge, name, found)
+    else:
         try:
             comparison = keyring.compare(name)
         except PinRequired as error:
@@ -143,12 +145,24 @@ def look_at_provider(bridge: Bridge, keyring: Keyring, name: str, found: Finding
             found.problems.append((f"provider {name}", error))
             broken = True
     # After the comparison, so that it tells the state that a login left.
-    status = bridge.providers.status(name)
+    status = bridge.provider_status(name)
     if status.state in ("failed", "disconnected") and not broken:
         found.problems.append((f"provider {name}", ProviderError(status.message or status.state)))
     found.warnings += [f"{name}: {text}" for text in _cautions(status, comparison)]
     config = bridge.config
     return ProviderHealth(name, config.providers[name].backend, name == config.default_provider, status, comparison)
+
+
+def _look_for_a_block(bridge: Bridge, name: str, found: Findings) -> None:
+    """Find out whether a login would be refused; what else is wrong shows in the provider's status."""
+    from keyring_bridge.errors import PinBlocked
+
+    try:
+        bridge.check_login(name)
+    except PinBlocked as error:
+        found.problems.append((f"provider {name}", error))
+    except BridgeError:
+        return
 
 
 _PIN_CAUTIONS = {

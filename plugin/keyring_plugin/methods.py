@@ -58,10 +58,10 @@ def ping(context: Context, params: Params) -> object:
 
 def status(context: Context, params: Params) -> object:
     """``bridge.status``."""
-    providers = context.session.service.bridge().providers
+    bridge = context.session.service.bridge()
     answers = []
-    for name in providers.names:
-        found = providers.status(name)
+    for name in bridge.provider_names:
+        found = bridge.provider_status(name)
         token = found.token
         answers.append(
             {
@@ -88,7 +88,7 @@ def unlock(context: Context, params: Params) -> object:
     service = context.session.service
     name = params.get("provider", service.config.default_provider)
     context.session.keyring.unlock(name)
-    return {"provider": name, "state": service.bridge().providers.status(name).state}
+    return {"provider": name, "state": service.bridge().provider_status(name).state}
 
 
 def discover(context: Context, params: Params) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyring_bridge.cli.console import Result, error_fields
+from keyring_bridge.cli.console import Result, error_fields, warning_line
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, details, timestamp, visible
 from keyring_bridge.errors import BridgeError, Exit
@@ -74,7 +74,7 @@ def status(arguments: argparse.Namespace, session: Session) -> Result:
         if logins:
             blocks.append(_logins_text(logins, style))
         if found.warnings:
-            blocks.append("\n".join(f"{style.warning('warning:')} {visible(one)}" for one in found.warnings))
+            blocks.append("\n".join(warning_line(one, style) for one in found.warnings))
         blocks += [_problem_text(where, error, style) for where, error in found.problems]
         if not found.problems:
             blocks.append(style.good("no problems"))
@@ -101,7 +101,7 @@ def _providers(session: Session, found: Findings, only: str | None, *, log_in: b
     try:
         with session.bridge(ask=ask) as bridge:
             keyring = Keyring(bridge, session.caller)
-            names = [name for name in bridge.providers.names if only in (None, name)]
+            names = [name for name in bridge.provider_names if only in (None, name)]
             return [look_at_provider(bridge, keyring, name, found, log_in=log_in) for name in names]
     except BridgeError as error:
         found.problems.append(("bridge", error))

@@ -43,13 +43,13 @@ class Setup:
         guard = LoginGuard(self.config.state_dir / "logins")
         self.provider = MemoryProvider(ProviderContext("memory", self.config.state_dir, guard))
         opened = Bridge.open(self.config)
-        opened.providers.close()
         self.bridge = Bridge(self.config, opened.store, opened.audit, OneProvider(self.config, guard, self.provider))
         self.keyring = Keyring(self.bridge, CALLER)
 
     def allow(self, key: str, text: str = "") -> None:
         rules = text or f'chains = ["{CHAIN}"]\nsign_modes = ["direct"]\nmessages = ["/cosmos.bank.v1beta1.MsgSend"]\n'
-        self.config.policy_path.write_text(f'version = 1\n[keys."{key}"]\n{rules}')
+        bound = f'fingerprint = "{self.keyring.key(key).fingerprint}"\n'
+        self.config.policy_path.write_text(f'version = 1\n[keys."{key}"]\n{bound}{rules}')
         self.config.policy_path.chmod(0o600)
 
     def entries(self) -> list[dict[str, object]]:

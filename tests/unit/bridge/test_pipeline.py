@@ -35,6 +35,7 @@ from keyring_bridge.errors import (
     SignatureRejected,
 )
 from keyring_bridge.model import Purpose, SignRequest
+from keyring_bridge.providers.base import ProviderBase
 from tests.unit.bridge.pipeline import CALLER, CHAIN, Setup
 from tests.unit.bridge.sign_docs import send_doc
 
@@ -280,7 +281,7 @@ def test_nothing_is_signed_when_the_audit_log_cannot_be_written(setup: Setup) ->
     assert setup.provider.calls == asked
 
 
-@pytest.mark.parametrize("purpose", [Purpose.CONSENSUS, Purpose.AUDIT, Purpose.ENCRYPTION])
+@pytest.mark.parametrize("purpose", [Purpose.CONSENSUS, Purpose.AUDIT])
 def test_only_account_keys_sign_transactions(setup: Setup, purpose: Purpose) -> None:
     public_key = make_key(setup, key_type=KeyType.ED25519, purpose=purpose)
     setup.allow("ops")
@@ -326,3 +327,50 @@ def test_the_challenge_is_no_sign_document() -> None:
     length = (CHALLENGE_PREFIX[0] & 0x7F) | CHALLENGE_PREFIX[1] << 7
     assert length > len(CHALLENGE_PREFIX) + 32
     assert CHALLENGE_PREFIX[2] != 0x08
+
+
+def test_no_object_that_programs_hold_leads_to_a_signature_outside_the_pipeline(setup: Setup) -> None:
+    """Neither the bridge nor a device offers a provider or its ``sign``."""
+    device = setup.bridge.device("memory")
+    assert not hasattr(device, "sign")
+    assert not hasattr(setup.bridge, "providers")
+    public = [name for name in dir(setup.bridge) if not name.startswith("_")]
+    assert not [name for name in public if isinstance(getattr(setup.bridge, name), ProviderBase)]
+
+
+def test_faults_of_the_bridge_itself_are_audited_and_tell_nothing(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+
+    def broken(*_: object) -> object:
+        raise RuntimeError("a path: /etc/token")
+
+    monkeypatch.setattr(setup.bridge, "_decode", broken)
+    with pytest.raises(BridgeError) as caught:
+        setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
+    assert caught.value.code == "internal_error"
+    assert "/etc/token" not in str(caught.value)
+    refused = setup.entries()[-1]
+    assert refused["kind"] == "sign.refused"
+    assert "/etc/token" in refused["detail"]
+
+
+def test_a_policy_that_cannot_be_read_does_not_tell_the_client_where_it_is(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.config.policy_path.symlink_to(setup.config.policy_path)
+    with pytest.raises(PolicyInvalid) as caught:
+        setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
+    assert str(setup.config.policy_path) not in str(caught.value)
+    assert str(setup.config.policy_path) in (caught.value.detail or "")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"mode": 1}, {"payload": bytearray(b"x")}, {"payload": "x"}, {"request_id": "x" * 129}]
+)
+def test_a_request_checks_itself(changes: dict[str, object]) -> None:
+    fine: dict[str, object] = {"key": "ops", "payload": b"x", "mode": SignMode.DIRECT}
+    SignRequest(**fine)
+    with pytest.raises(InvalidRequest):
+        SignRequest(**{**fine, **changes})

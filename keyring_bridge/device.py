@@ -1,0 +1,86 @@
+"""A provider as everything but the signing pipeline sees it: keys can be managed, and nothing can be signed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyring_bridge.errors import CapabilityMissing
+from keyring_bridge.providers.base import Deletes, Generates, Imports, Renames
+
+if TYPE_CHECKING:
+    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo
+    from keyring_bridge.providers.base import ProviderBase
+    from keyring_bridge.secrets import SecretBytes
+
+
+class Device:
+    """Keys of one provider.
+
+    Every method raises :class:`~keyring_bridge.errors.CapabilityMissing` if the backend cannot do it, and otherwise
+    what the method of the provider raises (:mod:`keyring_bridge.providers.base`).
+    """
+
+    __slots__ = ("__provider", "name")
+
+    def __init__(self, name: str, provider: ProviderBase) -> None:
+        self.name = name
+        self.__provider = provider
+
+    @property
+    def scheme(self) -> str:
+        """Name of the backend."""
+        return self.__provider.scheme
+
+    def connect(self) -> None:
+        """Open the device and log in."""
+        self.__provider.connect()
+
+    def list_keys(self) -> list[KeyInfo]:
+        """Return every key of a type the bridge knows."""
+        return self.__provider.list_keys()
+
+    def get_key(self, ref: KeyRef) -> KeyInfo:
+        """Return the key that ``ref`` points at, as the device tells about it now."""
+        return self.__provider.get_key(ref)
+
+    def discover(self) -> list[TokenInfo]:
+        """Return the tokens that could be configured."""
+        from keyring_bridge.providers.base import Discovers
+
+        if not isinstance(self.__provider, Discovers):
+            raise CapabilityMissing(f"backend {self.scheme} does not find tokens")
+        return self.__provider.discover()
+
+    @property
+    def generates(self) -> bool:
+        """Whether keys can be made in the device."""
+        return isinstance(self.__provider, Generates)
+
+    def generate_key(self, spec: KeySpec) -> KeyInfo:
+        """Make a key in the device."""
+        if not isinstance(self.__provider, Generates):
+            raise CapabilityMissing(f"backend {self.scheme} does not generate keys")
+        return self.__provider.generate_key(spec)
+
+    def import_key(self, spec: KeySpec, secret: SecretBytes) -> KeyInfo:
+        """Take an existing private key in."""
+        if not isinstance(self.__provider, Imports):
+            raise CapabilityMissing(f"backend {self.scheme} does not import keys")
+        return self.__provider.import_key(spec, secret)
+
+    def delete_key(self, ref: KeyRef) -> None:
+        """Destroy a key."""
+        if not isinstance(self.__provider, Deletes):
+            raise CapabilityMissing(f"backend {self.scheme} does not delete keys")
+        self.__provider.delete_key(ref)
+
+    @property
+    def renames(self) -> bool:
+        """Whether labels can be changed."""
+        return isinstance(self.__provider, Renames)
+
+    def rename_key(self, ref: KeyRef, label: str) -> KeyInfo:
+        """Give a key another label."""
+        if not isinstance(self.__provider, Renames):
+            raise CapabilityMissing(f"backend {self.scheme} does not rename keys")
+        return self.__provider.rename_key(ref, label)
