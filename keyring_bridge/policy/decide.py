@@ -70,7 +70,7 @@ def _shown(text: str) -> str:
 
 
 def _fingerprint(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
-    if policy.fingerprint is None or policy.fingerprint == question.fingerprint:
+    if policy.fingerprint == question.fingerprint:
         return None
     return f"the policy of {_shown(question.key)} is for another key of that name"
 

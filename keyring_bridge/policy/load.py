@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -41,7 +42,7 @@ class _Key:
     chains: tuple[str, ...]
     sign_modes: tuple[Literal["direct", "direct-aux", "amino-json", "textual"], ...]
     messages: tuple[str, ...]
-    fingerprint: str | None = None
+    fingerprint: str | None = None  # required too, but missing it deserves a hint
     callers: tuple[str, ...] | None = None
     unsafe_blind_signing: bool = False
 
@@ -57,10 +58,10 @@ class _Key:
                 raise ValueError(f"{caller[:100]!r} is no caller: write it as 'uid:1000' or 'spiffe://…'")
         MessagePatterns.of(self.messages)
 
-    def policy(self) -> KeyPolicy:
-        """Return the table as a policy."""
+    def policy(self, fingerprint: str) -> KeyPolicy:
+        """Return the table as the policy of the key with this fingerprint."""
         return KeyPolicy(
-            fingerprint=self.fingerprint,
+            fingerprint=fingerprint,
             chains=frozenset(self.chains),
             sign_modes=frozenset(SIGN_MODES[mode] for mode in self.sign_modes),
             messages=MessagePatterns.of(self.messages),
@@ -97,9 +98,17 @@ def parse_policy(content: bytes, path: Path) -> Policy:
         PolicyInvalid: Something in it is wrong.
     """
     said = build(_File, read_toml(content, path, error=PolicyInvalid), "", error=PolicyInvalid)
-    for name in said.keys:
+    keys = {}
+    for name, key in said.keys.items():
+        where = f"{path}: {key_path('keys', name)}"
         try:
             check_name(name)
         except InvalidName as error:
-            raise PolicyInvalid(f"{path}: {key_path('keys', name)}: {error}") from None
-    return Policy({name: key.policy() for name, key in said.keys.items()}, sha256(content).hexdigest())
+            raise PolicyInvalid(f"{where}: {error}") from None
+        if key.fingerprint is None:
+            raise PolicyInvalid(
+                f"{where}.fingerprint: is missing; without it another key could get the name and with it this policy",
+                hint=f"`hsm keys show {shlex.quote(name)}` prints the fingerprint of the key",
+            )
+        keys[name] = key.policy(key.fingerprint)
+    return Policy(keys, sha256(content).hexdigest())

@@ -62,7 +62,7 @@ class KeyPolicy:
     """What one key may do.
 
     Attributes:
-        fingerprint: The key it is for; None for whatever key has the name.
+        fingerprint: SHA-256 of the public key that it is for. Names alone can be given to another key.
         chains: Chain ids, exactly.
         sign_modes: Sign modes.
         messages: Types of messages.
@@ -70,7 +70,7 @@ class KeyPolicy:
         unsafe_blind_signing: Whether digests and documents that cannot be read may be signed.
     """
 
-    fingerprint: str | None = None
+    fingerprint: str
     chains: frozenset[str] = frozenset()
     sign_modes: frozenset[SignMode] = frozenset()
     messages: MessagePatterns = field(default_factory=MessagePatterns)

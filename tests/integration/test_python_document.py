@@ -32,12 +32,13 @@ def test_the_program_signs_with_a_key_in_a_token(softhsm: SoftHsm, tmp_path: Pat
     config.write_text(f'version = 1\ndefault_provider = "pkcs11"\n[providers.pkcs11]\nbackend = "pkcs11"\n{options}\n')
     config.chmod(0o600)
     with Bridge.open(load(config)) as bridge:
-        public_key = Keyring(bridge, Caller("uid:0")).generate("treasury").record.public_key
+        treasury = Keyring(bridge, Caller("uid:0")).generate("treasury")
+        public_key = treasury.record.public_key
         policy = bridge.config.policy_path
     assert isinstance(public_key, PublicKey)
     policy.write_text(
-        f'version = 1\n[keys.treasury]\nchains = ["{CHAIN}"]\nsign_modes = ["direct"]\n'
-        'messages = ["/cosmos.bank.v1beta1.MsgSend"]\n'
+        f'version = 1\n[keys.treasury]\nfingerprint = "{treasury.fingerprint}"\n'
+        f'chains = ["{CHAIN}"]\nsign_modes = ["direct"]\nmessages = ["/cosmos.bank.v1beta1.MsgSend"]\n'
     )
     policy.chmod(0o600)
     document = send_doc(public_key, CHAIN)

@@ -86,7 +86,7 @@ questions = st.builds(
 )
 key_policies = st.builds(
     KeyPolicy,
-    fingerprint=st.none() | fingerprints,
+    fingerprint=fingerprints,
     chains=st.frozensets(chains),
     sign_modes=st.frozensets(st.sampled_from([SignMode.DIRECT, SignMode.TEXTUAL])),
     messages=st.lists(patterns, max_size=8).map(MessagePatterns.of),
@@ -122,7 +122,7 @@ def test_what_is_allowed_is_allowed_by_every_rule(policy: Policy, question: Ques
         assert (decision.verdict, decision.rule) == ("deny", "no-policy")
         return
     allowed = (
-        mine.fingerprint in (None, question.fingerprint)
+        mine.fingerprint == question.fingerprint
         and question.purpose is Purpose.ACCOUNT
         and (mine.callers is None or question.caller.name in mine.callers)
         and (question.operation == "digest" or question.mode in mine.sign_modes)

@@ -125,14 +125,13 @@ def policy(
     *messages: str,
     chains: tuple[str, ...] = (CHAIN,),
     modes: tuple[str, ...] = ("direct",),
-    fingerprint: str | None = FINGERPRINT,
+    fingerprint: str = FINGERPRINT,
     callers: tuple[str, ...] | None = None,
     blind: bool = False,
 ) -> Policy:
     lines = ["version = 1", "[keys.ops]", f"chains = {list(chains)}", f"sign_modes = {list(modes)}"]
     lines += [f"messages = {list(messages)}", f"unsafe_blind_signing = {str(blind).lower()}"]
-    if fingerprint is not None:
-        lines.append(f'fingerprint = "{fingerprint}"')
+    lines.append(f'fingerprint = "{fingerprint}"')
     if callers is not None:
         lines.append(f"callers = {list(callers)}")
     return parse_policy("\n".join(lines).encode(), Path("/policy.toml"))
@@ -177,7 +176,6 @@ TABLE: list[tuple[str, Policy, Callable[[], Question], str]] = [
     ("name in another case", policy(SEND), asks(send(), key="Ops"), "deny no-policy"),
     ("key of the policy", policy(SEND), asks(send()), "allow messages"),
     ("another key of that name", policy(SEND), asks(send(), fingerprint=OTHER_KEY), "deny fingerprint"),
-    ("any key of that name", policy(SEND, fingerprint=None), asks(send(), fingerprint=OTHER_KEY), "allow messages"),
     # --- what the key is for ---
     ("consensus key", policy(SEND), asks(send(), purpose=Purpose.CONSENSUS), "deny purpose"),
     ("encryption key", policy(SEND), asks(send(), purpose=Purpose.ENCRYPTION), "deny purpose"),

@@ -8,7 +8,9 @@ from keyring_bridge.errors import ConfigError, InsecureFile, PolicyInvalid
 from keyring_bridge.policy import KeyPolicy, MessagePatterns, Policy
 from keyring_bridge.policy.patterns import needs_exact_name
 
-KEY = """
+FINGERPRINT = "0a" * 32
+KEY = f"""
+fingerprint = "{FINGERPRINT}"
 chains = ["ve-1"]
 sign_modes = ["direct"]
 messages = ["/cosmos.bank.v1beta1.MsgSend"]
@@ -50,7 +52,7 @@ def test_everything(tmp_path: Path) -> None:
         unsafe_blind_signing=True,
     )
     assert policy.keys["plain"].callers is None
-    assert policy.keys["plain"].fingerprint is None
+    assert policy.keys["plain"].fingerprint == FINGERPRINT
     assert not policy.keys["plain"].unsafe_blind_signing
     assert policy.digest == sha256(path.read_bytes()).hexdigest()
 
@@ -62,7 +64,7 @@ def test_nothing(tmp_path: Path) -> None:
 
 
 def key(**lines: str) -> str:
-    said = {"chains": "[]", "sign_modes": "[]", "messages": "[]", **lines}
+    said = {"fingerprint": f'"{FINGERPRINT}"', "chains": "[]", "sign_modes": "[]", "messages": "[]", **lines}
     return "version = 1\n[keys.ops]\n" + "\n".join(f"{name} = {value}" for name, value in said.items() if value)
 
 
@@ -76,6 +78,8 @@ def key(**lines: str) -> str:
         (key(chains=""), "keys.ops.chains: is missing"),
         (key(sign_modes=""), "keys.ops.sign_modes: is missing"),
         (key(messages=""), "keys.ops.messages: is missing"),
+        (key(fingerprint=""), "keys.ops.fingerprint: is missing; without it another key could get the name"),
+        (key(fingerprint='""'), "fingerprint must be 64 lower-case hexadecimal digits"),
         (key(chain='"ve-1"'), "keys.ops.chain: unknown key; did you mean 'chains'?"),
         (key(blind_signing="true"), "keys.ops.blind_signing: unknown key; did you mean 'unsafe_blind_signing'?"),
         (key(chains='"ve-1"'), "keys.ops.chains: expected a list, got a string"),
@@ -120,6 +124,13 @@ def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, content: str | byt
         Policy.load(path)
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(path))
+
+
+def test_a_key_without_fingerprint_is_told_where_to_read_it(tmp_path: Path) -> None:
+    path = put(tmp_path, key(fingerprint="").replace("keys.ops", "keys.'my key'"))
+    with pytest.raises(PolicyInvalid) as caught:
+        Policy.load(path)
+    assert caught.value.hint == "`hsm keys show 'my key'` prints the fingerprint of the key"
 
 
 def test_file_that_is_missing_or_no_file(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def test_any_name(path: Path, name: str) -> None:
 
 def test_what_a_person_wrote_is_kept(path: Path) -> None:
     path.write_text(
-        "# ours\nversion = 1\n\n[keys.ops] # the hot one\nchains = ['ve-1']\nsign_modes = []\nmessages = []\n# end\n"
+        f"# ours\nversion = 1\n\n[keys.ops] # the hot one\nfingerprint = '{FINGERPRINT}'\n"
+        "chains = ['ve-1']\nsign_modes = []\nmessages = []\n# end\n"
     )
     path.chmod(0o600)
     add_starter(path, "new", FINGERPRINT, None, [SEND])
@@ -156,7 +157,10 @@ def test_a_link_is_followed(path: Path, tmp_path: Path) -> None:
     assert list(Policy.load(real / "policy.toml").keys) == ["ops"]
 
 
-@pytest.mark.parametrize("keys", ["keys = {}", "keys = {a = {chains = [], sign_modes = [], messages = []}}"])
+@pytest.mark.parametrize(
+    "keys",
+    ["keys = {}", f"keys = {{a = {{fingerprint = '{FINGERPRINT}', chains = [], sign_modes = [], messages = []}}}}"],
+)
 def test_a_form_that_cannot_be_extended_is_left_alone(path: Path, keys: str) -> None:
     content = f"version = 1\n{keys}\n"
     path.write_text(content)
