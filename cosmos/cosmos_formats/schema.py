@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os.path
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from cosmos_formats.errors import FormatError
 
@@ -23,6 +24,19 @@ Descriptor: TypeAlias = Any
 FieldDescriptor: TypeAlias = Any
 Message: TypeAlias = Any
 MessageClass: TypeAlias = Any
+
+
+_LONGEST_NAME: Final = 512
+_FULL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+# Files that describe other files. No module registers their types, some of which cannot be serialised when incomplete.
+_PLUMBING: Final = (
+    "amino/",
+    "cosmos_proto/",
+    "gogoproto/",
+    "google/api/",
+    "google/protobuf/compiler/",
+    "google/protobuf/descriptor.proto",
+)
 
 
 class InvalidSchema(FormatError):
@@ -50,6 +64,7 @@ class Schema:
 
     Attributes:
         decode_error: What the classes raise for bytes that don't parse.
+        encode_error: What their messages raise if a required field is missing.
     """
 
     def __init__(self, data: bytes, files: Sequence[_File], owners: dict[str, int]) -> None:
@@ -60,9 +75,10 @@ class Schema:
         self._classes: dict[str, MessageClass] = {}
         self._lock = threading.Lock()
         from google.protobuf.descriptor_pool import DescriptorPool
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError, EncodeError
 
         self.decode_error: type[Exception] = DecodeError
+        self.encode_error: type[Exception] = EncodeError
         self._pool = DescriptorPool()
 
     @classmethod
@@ -94,7 +110,7 @@ class Schema:
             file = unordered[name]
             content = file.SerializeToString(deterministic=True)
             numbers[name] = len(files)
-            for message in file.message_type:
+            for message in () if name.startswith(_PLUMBING) else file.message_type:
                 if owners.setdefault(_join(file.package, message.name), len(files)) != len(files):
                     raise InvalidSchema(f"{_join(file.package, message.name)} is declared twice")
             files.append(_File(len(packed), len(content), tuple(numbers[needed] for needed in file.dependency)))
@@ -103,14 +119,17 @@ class Schema:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Full names of all top-level messages, sorted."""
+        """Full names of all top-level messages that can be found, sorted."""
         return tuple(sorted(self._owners))
 
     def find(self, type_url: str) -> MessageClass:
         """Return the class of the message that a type URL names, None if this schema does not have it.
 
+        The types of descriptors and their options are no messages of a transaction: they are never found.
+
         Args:
-            type_url: A slash and the full name, as the SDK writes it. URLs with a host are not its messages.
+            type_url: A slash and the full name of at most 512 characters, as the SDK writes it. URLs with a host name no
+                messages of it.
 
         Raises:
             InvalidSchema: The descriptors of the message contradict each other.
@@ -132,16 +151,18 @@ class Schema:
         return found
 
     def _load(self, type_url: str) -> MessageClass:
-        if not type_url.startswith("/"):
-            return None
         full_name = type_url[1:]
+        if not type_url.startswith("/") or len(full_name) > _LONGEST_NAME or not _FULL_NAME.fullmatch(full_name):
+            return None
         owner = self._owner(full_name)
         if owner is None:
             return None
         with self._lock:
             self._load_file(owner)
             found = self._class(full_name)
-            self._classes[type_url] = found
+            # Names that are not there are without number, so they are not kept.
+            if found is not None:
+                self._classes[type_url] = found
         return found
 
     def _owner(self, full_name: str) -> int | None:
@@ -181,9 +202,9 @@ def default_schema() -> Schema:
     index = json.loads(_resource("sdk.index.json"))
     files = []
     owners = {}
-    for number, (_, start, size, needs, package, names) in enumerate(index["files"]):
+    for number, (path, start, size, needs, package, names) in enumerate(index["files"]):
         files.append(_File(start, size, tuple(needs)))
-        for name in names.split():
+        for name in () if path.startswith(_PLUMBING) else names.split():
             owners[_join(package, name)] = number
     return Schema(_resource("sdk.binpb"), files, owners)
 

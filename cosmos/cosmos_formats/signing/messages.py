@@ -96,7 +96,10 @@ class MessageReader:
             message = message_class.FromString(data)
         except self._schema.decode_error:
             raise InvalidSignDoc(f"{what} does not parse") from None
-        same = message.SerializeToString(deterministic=True) == data
+        try:
+            same = message.SerializeToString(deterministic=True) == data
+        except self._schema.encode_error:
+            raise InvalidSignDoc(f"{what} lacks a required field") from None
         message.DiscardUnknownFields()
         if same and message.ByteSize() == len(data):
             return message

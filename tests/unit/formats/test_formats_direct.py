@@ -1,10 +1,12 @@
 """DIRECT sign documents: what is read, and what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf import struct_pb2
+from google.protobuf import descriptor_pb2, struct_pb2
 
+import cosmos_formats
 from cosmos_formats import wire
 from cosmos_formats.errors import InvalidSignDoc
 from cosmos_formats.multisig import MultisigPublicKey
@@ -231,6 +233,23 @@ def test_messages_of_unknown_types_are_shown() -> None:
         {"@type": "/virtengine.market.v1.MsgCreateOrder", "value": "//4="},
         {"@type": "/cosmos.bank.v1beta1.MsgSend", **seen.messages[0].nested[1].fields()},
     ]
+
+
+def test_a_message_that_lacks_a_required_field_is_refused() -> None:
+    """Only proto2 has them; protobuf then fails while serialising."""
+    file = descriptor_pb2.FileDescriptorProto(name="old.proto", package="old", syntax="proto2")
+    field = descriptor_pb2.FieldDescriptorProto
+    file.message_type.add(name="MsgOld").field.add(
+        name="x", number=1, type=field.TYPE_INT32, label=field.LABEL_REQUIRED
+    )
+    shipped = (Path(cosmos_formats.__file__).parent / "data" / "sdk.binpb").read_bytes()
+    schema = Schema.from_descriptor_set(shipped + wire.message_field(1, file.SerializeToString()))
+    tx = Tx()
+    tx.body.messages.add(type_url="/old.MsgOld")
+    with pytest.raises(InvalidSignDoc, match=r"/old\.MsgOld"):
+        view(SignMode.DIRECT, tx.sign_bytes(), schema)
+    tx.body.messages[1].value = b"\x08\x01"
+    assert view(SignMode.DIRECT, tx.sign_bytes(), schema)
 
 
 def test_an_any_without_a_type_is_unknown() -> None:
