@@ -122,7 +122,7 @@ class Pkcs11Provider(ProviderBase):
     def import_key(self, spec: KeySpec, secret: SecretBytes) -> KeyInfo:
         """See :class:`~keyring_bridge.providers.base.Imports`."""
         from keyring_bridge.providers.pkcs11 import keys
-        from keyring_bridge.providers.pkcs11.material import public_key_for
+        from keyring_bridge.providers.private_keys import public_key_for
 
         public_key = public_key_for(spec.key_type, secret)
         doing = f"import a {spec.key_type} key"
@@ -145,7 +145,7 @@ class Pkcs11Provider(ProviderBase):
     @guarded
     def derive(self, ref: KeyRef, peer: PublicKey) -> SecretBytes:
         """See :class:`~keyring_bridge.providers.base.Derives`."""
-        from keyring_bridge.providers.pkcs11.material import shared_secret
+        from keyring_bridge.providers.pkcs11.derivation import shared_secret
         from keyring_bridge.providers.pkcs11.objects import check_same, locate
         from keyring_bridge.uri import Pkcs11Uri
 
