@@ -88,11 +88,16 @@ class Shim:
         """Forget the calls so far."""
         self._trace.unlink(missing_ok=True)
 
-    def trace(self) -> list[str]:
-        """Names of the calls that ended since :meth:`clear_trace`, in order."""
+    def outcomes(self) -> list[tuple[str, int]]:
+        """Names and return values of the calls that ended since :meth:`clear_trace`, in order."""
         if not self._trace.exists():
             return []
-        return [line.split()[0] for line in self._trace.read_text().splitlines()]
+        lines = [line.split() for line in self._trace.read_text().splitlines()]
+        return [(name, int(rv, 16)) for name, rv in lines]
+
+    def trace(self) -> list[str]:
+        """Names of the calls that ended since :meth:`clear_trace`, in order."""
+        return [name for name, _ in self.outcomes()]
 
     def calls(self) -> Counter[str]:
         """How often each function was called since :meth:`clear_trace`."""

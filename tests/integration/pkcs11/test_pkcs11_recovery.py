@@ -10,6 +10,7 @@ import pytest
 
 from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.errors import (
+    BridgeError,
     KeyMismatch,
     ObjectNotFound,
     ProviderError,
@@ -84,6 +85,65 @@ def test_an_error_that_stays_ends_the_attempts(shim: Shim, signer: tuple[Pkcs11P
     assert shim.calls()["C_SignInit"] == 2
     shim.control()
     assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
+
+
+FAILURES = [
+    "fail C_SignInit * b3",
+    "fail C_SignInit * 60",
+    "fail C_SignInit * 5",
+    "fail C_Sign * 5",
+    "fail C_Sign * 30",
+    "fail C_Sign * 32",
+    "fail C_FindObjectsInit * 5",
+    "fail C_FindObjects * 30",
+    "fail C_GetAttributeValue * 30",
+    "fail C_OpenSession * b1",
+    "fail C_OpenSession * 5",
+    "fail C_GenerateKeyPair * 31",
+    "fail C_GenerateKeyPair * b3",
+    "fail C_DestroyObject * 5",
+    "fail C_CreateObject * 30",
+    "fail C_Login * 32",
+    "fail C_GetSlotList * 5",
+    "signature half",
+    "signature lost",
+    "quirk ignore_extractable",
+]
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["a-session-per-operation", "pooled"])
+def test_two_hundred_failures_leave_no_session_behind(shim: Shim, shimmed: MakeProvider, kept: bool) -> None:
+    sessions = 2
+    provider = shimmed(sessions=sessions, session_per_operation=not kept)
+    key = provider.generate_key(KeySpec("k", KeyType.SECP256K1))
+    provider.close()
+    shim.clear_trace()
+
+    def open_now() -> int:
+        succeeded = [name for name, rv in shim.outcomes() if rv == 0]
+        return succeeded.count("C_OpenSession") - succeeded.count("C_CloseSession")
+
+    failures = 0
+    for rule in FAILURES * 4:
+        shim.control(rule)
+        for attempt in (
+            lambda: provider.sign(key.ref, DIGEST),
+            lambda: provider.generate_key(KeySpec("x", KeyType.SECP256K1)),
+            lambda: provider.sign(KeyRef("pkcs11:id=%00", key.public_key), DIGEST),
+            lambda: provider.delete_key(KeyRef("pkcs11:object=none", key.public_key)),
+            lambda: provider.rename_key(key.ref, "\n"),
+        ):
+            try:
+                attempt()
+            except BridgeError:
+                failures += 1
+    assert failures >= 200
+    # The one that holds the login, and those of the pool.
+    assert open_now() <= 1 + sessions
+    shim.control()
+    assert verify(key.public_key, DIGEST, provider.sign(key.ref, DIGEST))
+    provider.close()
+    assert open_now() == 0
 
 
 def test_a_token_that_is_pulled_while_signing(shim: Shim, signer: tuple[Pkcs11Provider, KeyInfo]) -> None:
