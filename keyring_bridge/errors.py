@@ -140,6 +140,13 @@ class ConfigMissing(ConfigError):
     default_hint = "run `hsm init` first"
 
 
+class ConfigExists(ConfigError):
+    """A configuration that would have been overwritten."""
+
+    code = "config_exists"
+    exit_code = Exit.CONFLICT
+
+
 class InsecureFile(ConfigError):
     """A secret, library or plugin that others can read or write."""
 
@@ -327,6 +334,9 @@ class LibraryMissing(ProviderError):
 
     code = "library_missing"
     exit_code = Exit.CONFIG
+    default_hint = (
+        "name the file of the vendor's PKCS#11 module: `library` in the configuration, --library of `hsm init`"
+    )
 
 
 class LibraryInvalid(ProviderError):
@@ -334,6 +344,7 @@ class LibraryInvalid(ProviderError):
 
     code = "library_invalid"
     exit_code = Exit.CONFIG
+    default_hint = LibraryMissing.default_hint
 
 
 class TokenNotFound(ProviderError):
@@ -354,6 +365,7 @@ class TokenFull(ProviderError):
     """The token has no room for another key."""
 
     code = "token_full"
+    default_hint = "make room with `hsm keys delete NAME --destroy`, or use another token"
 
 
 class KeyFileDamaged(ProviderError):
@@ -370,6 +382,7 @@ class TokenRemoved(ProviderError):
     code = "token_removed"
     exit_code = Exit.UNAVAILABLE
     retryable = True
+    default_hint = "plug the token in, then repeat the request"
 
 
 class SessionLost(ProviderError):
@@ -378,6 +391,7 @@ class SessionLost(ProviderError):
     code = "session_lost"
     exit_code = Exit.UNAVAILABLE
     retryable = True
+    default_hint = "repeat the request: it gets a new session"
 
 
 class ObjectNotFound(ProviderError):

@@ -89,7 +89,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Tell a person something that needs attention on standard error."""
-        self._err.write(f"{_style(self._err).warning('warning:')} {visible(text)}\n")
+        self._err.write(warning_line(text, _style(self._err)) + "\n")
         self._err.flush()
 
     def progress(self, text: str, *, ended: bool = False) -> None:
@@ -122,6 +122,14 @@ class Console:
         self._err.flush()
         if sys.stdin.readline().rstrip("\r\n") != answer:
             raise NotConfirmed("not confirmed; nothing was changed")
+
+
+def warning_line(text: str, style: Style) -> str:
+    """Return a warning for people; one that is loud by itself is not announced twice."""
+    loud, _, rest = text.partition("WARNING: ")
+    if not loud and rest:
+        return f"{style.bad('WARNING:')} {visible(rest)}"
+    return f"{style.warning('warning:')} {visible(text)}"
 
 
 def error_fields(error: BridgeError) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keyring_bridge.errors import BridgeError, ConfigError, Exit
+from keyring_bridge.errors import BridgeError, Exit
 
 
 class UsageError(BridgeError):
@@ -17,13 +17,6 @@ class NotConfirmed(BridgeError):
 
     code = "not_confirmed"
     exit_code = Exit.USAGE
-
-
-class ConfigExists(ConfigError):
-    """A configuration that would have been overwritten."""
-
-    code = "config_exists"
-    exit_code = Exit.CONFLICT
 
 
 class FileFailed(BridgeError):

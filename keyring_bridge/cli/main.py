@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from keyring_bridge.cli.console import Console
-from keyring_bridge.cli.errors import BROKEN_PIPE, INTERRUPTED, FileFailed
+from keyring_bridge.cli.errors import BROKEN_PIPE, INTERRUPTED, FileFailed, UsageError
 from keyring_bridge.cli.parser import build_parser
 from keyring_bridge.cli.session import Session
 from keyring_bridge.errors import BridgeError, InvalidRequest
@@ -56,6 +56,8 @@ def _run(argv: list[str], console: Console) -> int:
     if console.verbosity:
         _log_to_stderr(console.verbosity)
     path = getattr(arguments, "config", None)
+    if path == "":
+        raise UsageError("--config names no file")
     session = Session(console, Path(path) if path is not None else None)
     result = arguments.handler(arguments, session)
     try:

@@ -38,15 +38,25 @@ def add_policy_options(parser: Parser) -> None:
     )
 
 
-def check_policy(path: Path) -> None:
+def check_starter(path: Path, chain_id: str | None, messages: Sequence[str]) -> None:
     """Make sure that a starter can be written, before there is a key that needs one.
 
     Raises:
+        UsageError: The chain's id or a message's type is not one.
         PolicyInvalid: The policy that exists is broken.
         InsecureFile: Others can write it.
     """
+    from keyring_bridge.cli.errors import UsageError
+    from keyring_bridge.config.model import check_chain_id
     from keyring_bridge.policy import Policy
+    from keyring_bridge.policy.patterns import MessagePatterns
 
+    try:
+        if chain_id is not None:
+            check_chain_id(chain_id)
+        MessagePatterns.of(messages)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     if path.exists():
         Policy.load(path)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from keyring_bridge.config.files import make_folders, write_atomic
 from keyring_bridge.config.load import LIMIT, VERSION, load, parse
 from keyring_bridge.config.toml_file import TomlFile
-from keyring_bridge.errors import ConfigError
+from keyring_bridge.errors import ConfigError, ConfigExists
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -87,7 +87,7 @@ def create(
     file = _file(path)
     with file.writing(make_folder=True) as real:
         if real.exists() and not overwrite:
-            raise ConfigError(f"{real}: exists already", hint="choose another file, or change this one")
+            raise ConfigExists(f"{real}: exists already", hint="choose another file, or change this one")
         file.write(real, document)
     return load(path)
 
@@ -175,22 +175,34 @@ def migrate_json(json_path: Path, toml_path: Path, *, pin_file: Path | None = No
                 _write_pin(pin_path, pin)
             if "pin_source" in options:
                 options["pin_source"] = f"file:{pin_path}"
-        config = create(
-            toml_path,
-            provider=provider.name,
-            backend=provider.backend,
-            options=options,
-            prefix=old.prefix,
-            state_dir=old.state_dir,
-            policy=old.policy_path,
-            audit=old.audit_path,
-        )
+        if pin is not None and _is_migrated(toml_path, provider.name, options):
+            # A migration that was interrupted right before its last step.
+            config = load(toml_path)
+        else:
+            config = create(
+                toml_path,
+                provider=provider.name,
+                backend=provider.backend,
+                options=options,
+                prefix=old.prefix,
+                state_dir=old.state_dir,
+                policy=old.policy_path,
+                audit=old.audit_path,
+            )
         if pin is not None:
             _remove_pin(old.path)
     warnings = [text for text in old.warnings if not text.startswith("WARNING")]
     if pin is not None:
         warnings.append(f"{old.path} no longer holds the PIN, but disk blocks and backups may: change the PIN")
     return Migration(config, pin_path if pin is not None else None, tuple(warnings))
+
+
+def _is_migrated(path: Path, name: str, options: Mapping[str, object]) -> bool:
+    """Whether the new file exists and says of the provider what a migration would make it say."""
+    if not path.exists():
+        return False
+    found = load(path).providers.get(name)
+    return found is not None and dict(found.options) == dict(options)
 
 
 def _write_pin(path: Path, pin: SecretBytes) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.render import Style, details, readable, visible
-from keyring_bridge.errors import Exit
+from keyring_bridge.errors import ConfigExists, ConfigMissing, Exit
 
 if TYPE_CHECKING:
     import argparse
@@ -123,7 +123,12 @@ def migrate(arguments: argparse.Namespace, session: Session) -> Result:
     source = Path(arguments.source) if arguments.source is not None else named or virtengine_path()
     target = Path(arguments.target) if arguments.target is not None else default_path()
     pin_file = Path(arguments.pin_file) if arguments.pin_file is not None else None
-    migration = migrate_json(source, target, pin_file=pin_file)
+    try:
+        migration = migrate_json(source, target, pin_file=pin_file)
+    except ConfigMissing as error:
+        raise ConfigMissing(error.message, hint="--from names the old file") from None
+    except ConfigExists as error:
+        raise ConfigExists(error.message, hint="--to names another file") from None
     for warning in migration.warnings:
         session.console.warn(warning)
     config = migration.config

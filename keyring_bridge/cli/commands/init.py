@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyring_bridge.cli.console import Result
-from keyring_bridge.cli.errors import ConfigExists, UsageError
+from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.render import Style, details, readable
-from keyring_bridge.errors import NotAvailable
+from keyring_bridge.errors import ConfigExists, NotAvailable
 
 if TYPE_CHECKING:
     import argparse
@@ -69,10 +69,10 @@ def init(arguments: argparse.Namespace, session: Session) -> Result:
     path = config_path(session.config_path)
     if path.exists() and not arguments.force:
         raise ConfigExists(f"{path}: exists already", hint="--force replaces it; --config names another file")
-    _check_chain(path, arguments.chain_id, arguments.prefix)
     backend, preset = resolve(arguments.backend)
     provider_class(backend)
-    name = arguments.provider or backend
+    name = backend if arguments.provider is None else arguments.provider
+    _check(arguments, path, name, backend)
     token: TokenInfo | None = None
     if backend == "pkcs11":
         from keyring_bridge.cli.setup_pkcs11 import set_up
@@ -138,14 +138,25 @@ def config_path(named: Path | None) -> Path:
     return Path(os.path.abspath(path.expanduser()))
 
 
-def _check_chain(path: Path, chain_id: str | None, prefix: str) -> None:
+def _check(arguments: argparse.Namespace, path: Path, name: str, backend: str) -> None:
     """Refuse what the configuration would refuse, before a token is made."""
-    from keyring_bridge.config import Config
+    from keyring_bridge.config import Config, ProviderConfig
 
     try:
-        Config(path=path, state_dir=path, policy_path=path, audit_path=path, chain_id=chain_id, prefix=prefix)
+        ProviderConfig(name, backend)
+        Config(
+            path=path,
+            state_dir=path,
+            policy_path=path,
+            audit_path=path,
+            chain_id=arguments.chain_id,
+            prefix=arguments.prefix,
+        )
     except ValueError as error:
         raise UsageError(str(error)) from None
+    for option, number in (("--slot", arguments.slot), ("--slot-id", arguments.slot_id)):
+        if number is not None and number < 0:
+            raise UsageError(f"{option} must not be negative")
 
 
 def _refuse_token_options(arguments: argparse.Namespace, backend: str) -> None:

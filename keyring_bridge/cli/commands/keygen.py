@@ -9,7 +9,7 @@ from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, details, readable
-from keyring_bridge.cli.starter import add_policy_options, check_policy, write_starter
+from keyring_bridge.cli.starter import add_policy_options, check_starter, write_starter
 from keyring_bridge.model import Purpose
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     key_type, purpose = key_kind(arguments.key_type, arguments.purpose)
     provider = chosen_provider(arguments, session.config)
     if purpose is Purpose.ACCOUNT:
-        check_policy(session.config.policy_path)
+        check_starter(session.config.policy_path, arguments.chain_id, arguments.message)
     elif arguments.chain_id is not None or arguments.message:
         raise UsageError(f"--chain-id and --message are for account keys; a key for {purpose} signs no transactions")
     with session.bridge() as bridge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, details, table, visible
-from keyring_bridge.cli.starter import add_policy_options, check_policy, write_starter
+from keyring_bridge.cli.starter import add_policy_options, check_starter, write_starter
 from keyring_bridge.errors import PolicyInvalid
 from keyring_bridge.model import Purpose
 
@@ -88,28 +89,59 @@ def _add_offline(arguments: argparse.Namespace, session: Session) -> StoredRecor
 def _add_from_token(arguments: argparse.Namespace, session: Session) -> tuple[StoredRecord, dict[str, object] | None]:
     provider = chosen_provider(arguments, session.config)
     purpose = Purpose(arguments.purpose) if arguments.purpose is not None else None
-    check_policy(session.config.policy_path)
+    check_starter(session.config.policy_path, arguments.chain_id, arguments.message)
+    matches = _matcher(arguments.uri, arguments.label)
     with session.keyring() as keyring:
-        info = _token_key(keyring, provider, arguments.uri, arguments.label)
+        info = _token_key(keyring, provider, matches)
         record = keyring.adopt(info, provider, name=arguments.name, purpose=purpose)
     return record, write_starter(session, record, arguments.chain_id, arguments.message)
 
 
-def _token_key(keyring: Keyring, provider: str, uri: str | None, label: str | None) -> KeyInfo:
-    """Return the one key without a record that a URI or label means."""
+def _matcher(uri: str | None, label: str | None) -> Callable[[str, str], bool]:
+    """Return what tells of a key's URI and label whether the key is meant.
+
+    A ``pkcs11:`` URI means every key that has the attributes it names (RFC 7512, section 2.4); a URI of another
+    backend means one key.
+
+    Raises:
+        InvalidUri: It is not one, or has parts that nobody here understands.
+    """
+    if uri is None:
+        return lambda _, key_label: key_label == label
+    from dataclasses import fields
+
+    from keyring_bridge.uri import Pkcs11Uri, SoftwareUri, scheme_of
+
+    scheme = scheme_of(uri)
+    if scheme == Pkcs11Uri.SCHEME:
+        wanted = Pkcs11Uri.parse(uri)
+        given = [one.name for one in fields(wanted) if getattr(wanted, one.name) is not None]
+
+        def has_all(key_uri: str, _: str) -> bool:
+            if scheme_of(key_uri) != Pkcs11Uri.SCHEME:
+                return False
+            key = Pkcs11Uri.parse(key_uri)
+            return all(getattr(key, name) == getattr(wanted, name) for name in given)
+
+        return has_all
+    if scheme == SoftwareUri.SCHEME:
+        SoftwareUri.parse(uri)
+    return lambda key_uri, _: key_uri == uri
+
+
+def _token_key(keyring: Keyring, provider: str, matches: Callable[[str, str], bool]) -> KeyInfo:
+    """Return the one key without a record that is meant."""
     from keyring_bridge.errors import KeyAmbiguous, KeyExists, ObjectNotFound
 
     comparison = keyring.compare(provider)
 
-    def meant(key_uri: str | None, key_label: str | None) -> bool:
-        return key_uri == uri if uri is not None else key_label == label
-
-    found = [info for info in comparison.only_in_token if meant(info.uri, info.label)]
+    found = [info for info in comparison.only_in_token if matches(info.uri, info.label)]
     if len(found) > 1:
-        raise KeyAmbiguous(f"{len(found)} keys in {provider} have this label", hint="name one by --uri")
+        hint = "name one by its whole URI, as `hsm keys sync --dry-run` prints it"
+        raise KeyAmbiguous(f"{len(found)} keys in {provider} match", hint=hint)
     if not found:
         for record in comparison.in_both:
-            if meant(record.uri, record.name):
+            if matches(record.uri or "", record.name):
                 raise KeyExists(f"{record.name}: the key has a record already")
         raise ObjectNotFound(f"{provider} has no such key without a record", hint="`hsm status` lists them")
     return found[0]

@@ -189,4 +189,6 @@ class Connector:
 
 
 def _as_error(error: TokenFault | BridgeError) -> BridgeError:
-    return to_error(error, "open a session") if isinstance(error, TokenFault) else error
+    if not isinstance(error, TokenFault):
+        return error
+    return to_error(error, "list its slots" if error.call == "C_GetSlotList" else "open a session")

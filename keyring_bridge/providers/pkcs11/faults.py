@@ -111,9 +111,11 @@ def to_error(fault: TokenFault, doing: str) -> BridgeError:
     from keyring_bridge import errors
 
     detail = fault.detail
-    if fault.rv in TOKEN_GONE or fault.rv == codes.DEVICE_ERROR:
-        kind: type[BridgeError] = errors.TokenRemoved if fault.rv in TOKEN_GONE else errors.ProviderError
-        return kind(f"the token was removed or does not answer; it failed to {doing}", detail=detail)
+    if fault.rv in TOKEN_GONE:
+        return errors.TokenRemoved(f"the token was removed or does not answer; it failed to {doing}", detail=detail)
+    if fault.rv == codes.SESSION_COUNT:
+        hint = "lower `sessions` of the provider, or end other programs that use the token"
+        return errors.ProviderError(f"the token gives no more sessions; it failed to {doing}", hint=hint, detail=detail)
     if fault.rv in SESSION_GONE or fault.rv in LOGIN_GONE or fault.rv in HANDLE_GONE:
         return errors.SessionLost(f"the session with the token ended; it failed to {doing}", detail=detail)
     if fault.rv in UNSUPPORTED:
@@ -122,6 +124,8 @@ def to_error(fault: TokenFault, doing: str) -> BridgeError:
         return errors.TokenFull(f"the token is full; it failed to {doing}", detail=detail)
     if fault.rv == codes.PIN_LOCKED:
         return errors.PinLocked(f"the token's PIN is locked; it failed to {doing}", detail=detail)
+    if fault.rv == codes.DEVICE_ERROR:
+        return errors.ProviderError(f"the token reports a fault of its own; it failed to {doing}", detail=detail)
     if fault.rv in (codes.TOKEN_WRITE_PROTECTED, codes.SESSION_READ_ONLY):
         return errors.ProviderError(f"the token is write-protected; it failed to {doing}", detail=detail)
     return errors.ProviderError(f"the token failed to {doing}", detail=detail)

@@ -144,7 +144,9 @@ class Login:
             state = pin_state(refreshed(place))
         except TokenFault:
             state = "unknown"
-        if rv == codes.PIN_LOCKED or state == "locked":
+        if rv == codes.PIN_LOCKED:
+            return PinLocked("the token's PIN is locked; nothing was signed", detail=detail)
+        if state == "locked":
             return PinLocked("wrong PIN; the token has locked it now; nothing was signed", detail=detail)
         if rv == codes.PIN_EXPIRED:
             return PinIncorrect("the token says that the PIN has expired; nothing was signed", detail=detail)

@@ -107,19 +107,29 @@ def select(module: Module, wanted: Wanted) -> Place:
     found = [place for place in present if "token_initialized" in place.info.flags and wanted.matches(place.info)]
     if len(found) == 1:
         return found[0]
-    tokens = [place.info for place in present if "token_initialized" in place.info.flags]
-    seen = "; ".join(f"slot {info.slot_index}: {info.label!r}, serial {info.serial}" for info in tokens)
-    if not found:
-        raise TokenNotFound(
-            "no token matches the configuration",
-            hint="`hsm init` makes one, or correct token_label, token_serial, slot or slot_id",
-            detail=f"wanted {wanted}; present: {seen or 'none'}",
+    if found:
+        raise TokenAmbiguous(
+            "several tokens match",
+            hint="name one: token_serial in the configuration, --token-serial of `hsm init`",
+            detail=f"wanted {wanted}; matching: {_seen(found)}",
         )
-    raise TokenAmbiguous(
-        "several tokens match the configuration",
-        hint="name one by token_serial",
-        detail=f"wanted {wanted}; matching: {', '.join(place.info.serial for place in found)}",
+    tokens = [place for place in present if "token_initialized" in place.info.flags]
+    if not tokens:
+        raise TokenNotFound(
+            "no token is there",
+            hint="plug it in; `hsm init --create-token` makes one of SoftHSM2's",
+            detail=f"wanted {wanted}; slots with an empty token: {len(present)}",
+        )
+    raise TokenNotFound(
+        "none of the tokens that are there matches",
+        hint="plug it in, or correct token_label, token_serial, slot or slot_id (options of `hsm init`, too)",
+        detail=f"wanted {wanted}; present: {_seen(tokens)}",
     )
+
+
+def _seen(found: list[Place]) -> str:
+    tokens = [place.info for place in found]
+    return "; ".join(f"slot {info.slot_index}: {info.label!r}, serial {info.serial}" for info in tokens)
 
 
 def refreshed(place: Place) -> TokenInfo:

@@ -290,7 +290,19 @@ def test_a_key_in_the_token_is_added_by_uri_and_by_label(cli: Cli) -> None:
     assert cli.json("keys", "add", "again", "--uri", uri)["name"] == "again"
     cli.ok("keys", "delete", "again", "--yes")
     assert cli.json("keys", "add", "third", "--label", "ops")["policy"]["written"] is True
+    for bad in ("ops", "pkcs11:object=third?pin-value=1234", "pkcs11:objet=third", "software:id=7"):
+        assert "1234" not in str(cli.fails("keys", "add", "x", "--uri", bad, code=2, error="invalid_uri"))
     cli.fails("keys", "add", "fourth", "--label", "nothing", code=4, error="object_not_found")
+
+
+def test_a_uri_that_says_less_means_the_keys_that_it_matches(token: Cli) -> None:
+    for name in ("ops", "val"):
+        token.ok("keygen", "--label", name)
+        token.ok("keys", "delete", name, "--yes")
+    token.fails("keys", "add", "x", "--uri", "pkcs11:token=desk", code=8, error="key_ambiguous")
+    token.fails("keys", "add", "x", "--uri", "pkcs11:token=other;object=ops", code=4, error="object_not_found")
+    assert token.json("keys", "add", "ops", "--uri", "pkcs11:object=ops;token=desk")["name"] == "ops"
+    token.fails("keys", "add", "x", "--uri", "pkcs11:object=ops", code=5, error="key_exists")
 
 
 def test_offline_keys_are_kept_and_sign_nothing(cli: Cli) -> None:
@@ -412,7 +424,8 @@ def test_config_migrate_moves_the_pin_out_of_hsm_json(token: Cli) -> None:
     old.chmod(0o600)
     status = token.run("status", "--config", str(old), "-o", "json")
     assert status.code == 0, status
-    assert "WARNING" in status.err
+    assert status.err.startswith("WARNING: ")
+    assert ("warning: WARNING" in token.run("status", "--config", str(old)).out) is False
     assert status.data["providers"][0]["state"] == "ready"
     new = token.home / "new" / "config.toml"
     done = token.run("config", "migrate", "--from", str(old), "--to", str(new), "-o", "json")
@@ -420,6 +433,10 @@ def test_config_migrate_moves_the_pin_out_of_hsm_json(token: Cli) -> None:
     assert pin not in done.out + done.err + old.read_text() + new.read_text()
     assert stat.S_IMODE((new.parent / "pin").stat().st_mode) == 0o600
     assert token.json("--config", str(new), "status")["providers"][0]["state"] == "ready"
+    again = token.fails("config", "migrate", "--from", str(old), "--to", str(new), code=5, error="config_exists")
+    assert "--to" in again["hint"]
+    nowhere = str(token.home / "none.json")
+    assert "--from" in token.fails("config", "migrate", "--from", nowhere, code=3, error="config_missing")["hint"]
 
 
 def test_completion_scripts_are_good_shell(nobody: Cli) -> None:

@@ -132,13 +132,30 @@ def test_unusual_names_work(cli: Cli) -> None:
 def test_init_refuses_what_is_not_a_pkcs11_library(nobody: Cli, library: str, error: str) -> None:
     (nobody.home / "plain.so").write_text("not a library")
     place = {"plain.so": str(nobody.home / "plain.so"), "libc": _libc()}.get(library, library)
-    nobody.fails("init", "--library", place, code=3, error=error)
+    assert "--library" in nobody.fails("init", "--library", place, code=3, error=error)["hint"]
     assert not nobody.config.exists()
 
 
 def _libc() -> str:
     maps = Path("/proc/self/maps").read_text().splitlines()
     return next(line.split()[-1] for line in maps if "/libc" in line)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--chain-id", ""), ("--chain-id", "c" * 60), ("--message", "MsgSend"), ("--message", "")]
+)
+def test_no_key_is_made_or_added_for_a_policy_that_cannot_be_written(cli: Cli, option: str, value: str) -> None:
+    cli.fails("keygen", "--label", "ops", option, value, code=2, error="usage_error")
+    assert cli.json("status")["providers"][0]["keys"]["only_in_token"] == cli.json("keys", "list") == []
+    cli.ok("keygen", "--label", "ops")
+    cli.ok("keys", "delete", "ops", "--yes")
+    cli.fails("keys", "add", "ops", "--label", "ops", option, value, code=2, error="usage_error")
+    assert cli.json("keys", "list") == []
+
+
+def test_an_empty_path_of_a_configuration_is_refused(nobody: Cli) -> None:
+    for command in (["keys", "list"], ["init", "--backend", "software"]):
+        nobody.fails(*command, "--config", "", code=2, error="usage_error")
 
 
 def test_init_refuses_a_library_that_anybody_can_write(nobody: Cli) -> None:
@@ -151,11 +168,13 @@ def test_init_refuses_a_library_that_anybody_can_write(nobody: Cli) -> None:
 def test_init_finds_one_token_or_says_which_there_are(tmp_path: Path) -> None:
     hsm = SoftHsm(tmp_path / "softhsm")
     cli = Cli(tmp_path / "home", hsm.env)
-    cli.fails("init", "--backend", "softhsm", "--token-label", "a", code=4, error="token_not_found")
+    missing = cli.fails("init", "--backend", "softhsm", "--token-label", "a", code=4, error="token_not_found")
+    assert "hsm init --create-token" in missing["hint"]
     first, second = hsm.create_token("a"), hsm.create_token("b")
     error = cli.fails("init", "--backend", "softhsm", code=3, error="token_ambiguous")
-    assert first.serial in error["detail"]
-    assert second.serial in error["detail"]
+    for one in (first, second):
+        assert f"{one.label!r}, serial {one.serial}" in error["detail"]
+    assert "--token-serial" in error["hint"]
     wanted = {
         "--token-label=b": second,
         f"--token-serial={first.serial}": first,
@@ -197,6 +216,10 @@ def test_init_makes_no_second_token_of_a_label_and_leaves_no_pin_behind(token: C
         (["--backend", "software", "--pin-source", "prompt"], 7, "pin_required"),
         (["--backend", "software", "--config", "hsm.json"], 2, "usage_error"),
         (["--create-token", "--slot", "0"], 2, "usage_error"),
+        (["--backend", "softhsm", "--slot", "-1"], 2, "usage_error"),
+        (["--backend", "softhsm", "--slot-id", "-1"], 2, "usage_error"),
+        (["--create-token", "--provider", "a/b"], 2, "usage_error"),
+        (["--backend", "software", "--provider", ""], 2, "usage_error"),
         (["--preset", "nobody"], 3, "config_invalid"),
         ([], 3, "config_invalid"),
     ],
@@ -206,6 +229,7 @@ def test_init_refuses(nobody: Cli, arguments: list[str], code: int, error: str) 
     told = nobody.fails("init", *arguments, code=code, error=error)
     assert "secret123" not in str(told)
     assert not nobody.config.exists()
+    assert [path.name for path in nobody.home.rglob("*.pin")] == []
 
 
 def test_unknown_providers_and_backends_are_named(settled: Cli) -> None:

@@ -44,6 +44,9 @@ def test_a_wrong_pin_is_sent_once_and_blocks_until_unlock(cli: Cli) -> None:
     assert blocked["status"] == "failed"
     assert str(file) in blocked["source"]
     assert "blocked logins" in cli.run("status").out
+    unseen = cli.run("status", "--no-login", "-o", "json")
+    assert (unseen.code, unseen.data["problems"][0]["code"]) == (7, "pin_blocked")
+    assert "unlock" in unseen.data["problems"][0]["hint"]
     assert cli.json("unlock")["login"] == "ok"
     assert cli.json("status")["blocked_logins"] == []
     cli.ok("keygen", "--label", "x")

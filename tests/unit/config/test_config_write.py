@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keyring_bridge.config import load, write
-from keyring_bridge.errors import ConfigError, ConfigMissing, InsecureFile
+from keyring_bridge.errors import ConfigError, ConfigExists, ConfigMissing, InsecureFile
 
 OPTIONS = {
     "library": Path("/usr/lib/module.so"),
@@ -248,6 +248,18 @@ def test_interrupted_migration_can_be_run_again(tmp_path: Path) -> None:
     done = write.migrate_json(path, new_path)
     assert done.pin_file is not None
     assert done.pin_file.read_text() == PIN
+
+
+def test_migration_that_was_interrupted_before_its_last_step_can_be_run_again(tmp_path: Path) -> None:
+    path, new_path = put_json(tmp_path, pin=PIN), tmp_path / "new" / "config.toml"
+    before = path.read_bytes()
+    first = write.migrate_json(path, new_path)
+    path.write_bytes(before)
+    again = write.migrate_json(path, new_path)
+    assert again == first
+    assert "pin" not in json.loads(path.read_text())["pkcs11"]
+    with pytest.raises(ConfigExists, match="exists already"):
+        write.migrate_json(path, new_path)
 
 
 def test_the_file_is_ordinary_toml(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_the_error_object() -> None:
     assert to_wire(SessionLost("lost"))["data"] == {
         "code": "session_lost",
         "retryable": True,
-        "hint": None,
+        "hint": SessionLost.default_hint,
         "correlation_id": None,
     }
     assert to_wire(FrameTooLarge("x"))["code"] == -32001
@@ -80,9 +81,8 @@ def test_a_subclass_is_found_by_its_own_code() -> None:
 
 
 def test_the_protocol_has_the_same_errors_whatever_else_was_imported() -> None:
-    import keyring_bridge.cli.errors  # noqa: F401 - for its side effect: more subclasses of the tree
-    import keyring_bridge.providers.pkcs11.faults  # noqa: F401 - the same
-
+    for name in ("keyring_bridge.cli.errors", "keyring_bridge.providers.pkcs11.faults"):
+        import_module(name)
     assert {kind.__module__ for kind in classes.__wrapped__().values()} <= {
         "keyring_bridge.errors",
         "keyring_plugin.errors",
