@@ -128,8 +128,8 @@ class Schema:
         The types of descriptors and their options are no messages of a transaction: they are never found.
 
         Args:
-            type_url: A slash and the full name of at most 512 characters, as the SDK writes it. URLs with a host name no
-                messages of it.
+            type_url: A slash and the full name of at most 512 characters, as the SDK writes it. URLs with a host are
+                not its messages.
 
         Raises:
             InvalidSchema: The descriptors of the message contradict each other.
