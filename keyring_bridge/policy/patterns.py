@@ -9,22 +9,40 @@ those have to be named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _EXACT = re.compile(rf"/{_NAME}(?:\.{_NAME})*")
 _WILDCARD = re.compile(rf"/{_NAME}(?:\.{_NAME})+\.\*")
 
-_AUTHORITY_PACKAGES = ("/cosmos.authz.", "/cosmos.feegrant.")
-# Taking authority back is harmless.
 _TAKES_BACK = frozenset(
     {"MsgRevoke", "MsgRevokeAll", "MsgRevokeAllowance", "MsgPruneAllowances", "MsgPruneExpiredGrants"}
 )
+# Modules of which a wildcard covers only these types.
+_GUARDED: tuple[tuple[str, frozenset[str]], ...] = (
+    # Taking authority back is harmless.
+    ("/cosmos.authz.", _TAKES_BACK),
+    ("/cosmos.feegrant.", _TAKES_BACK),
+    # A proposal is carried out with the group's authority, and a vote may do that at once.
+    (
+        "/cosmos.group.",
+        frozenset({"MsgLeaveGroup", "MsgUpdateGroupMetadata", "MsgUpdateGroupPolicyMetadata", "MsgWithdrawProposal"}),
+    ),
+    # What a contract is told to do only the contract can read.
+    ("/cosmwasm.wasm.", frozenset({"MsgClearAdmin", "MsgUpdateContractLabel"})),
+    ("/ibc.lightclients.wasm.", frozenset({"ClientMessage", "ClientState", "ConsensusState", "MsgRemoveChecksum"})),
+    # Its packets hold the messages for the other chain as bytes.
+    ("/ibc.applications.interchain_accounts.", frozenset()),
+)
+# Single types that a wildcard does not cover, with their module.
+_GUARDED_TYPES: Mapping[str, str] = {
+    "MsgAuthorizeCircuitBreaker": "/cosmos.circuit.",
+    "MsgExecLegacyContent": "/cosmos.gov.",
+    "MsgSendPacket": "/ibc.core.channel.",
+}
 # What a grant contains, whichever module defines it.
 _AUTHORITY_SUFFIXES = ("Authorization", "Allowance")
-# Its packets hold the messages for the other chain as bytes.
-_INTERCHAIN_ACCOUNTS = "/ibc.applications.interchain_accounts."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,8 @@ class MessagePatterns:
 def needs_exact_name(type_url: str) -> bool:
     """Tell whether a wildcard never covers this type."""
     name = type_url[type_url.rfind(".") + 1 :]
-    if type_url.startswith(_AUTHORITY_PACKAGES):
-        return name not in _TAKES_BACK
-    return name.endswith(_AUTHORITY_SUFFIXES) or type_url.startswith(_INTERCHAIN_ACCOUNTS)
+    for guarded, covered in _GUARDED:
+        if type_url.startswith(guarded):
+            return name not in covered
+    module = _GUARDED_TYPES.get(name)
+    return name.endswith(_AUTHORITY_SUFFIXES) or (module is not None and type_url.startswith(module))

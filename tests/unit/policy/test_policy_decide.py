@@ -37,6 +37,7 @@ REVOKE_ALLOWANCE = "/cosmos.feegrant.v1beta1.MsgRevokeAllowance"
 GROUP_PROPOSAL = "/cosmos.group.v1.MsgSubmitProposal"
 GOV_PROPOSAL = "/cosmos.gov.v1.MsgSubmitProposal"
 INTERCHAIN = "/ibc.applications.interchain_accounts.controller.v1.MsgSendTx"
+EXECUTE_CONTRACT = "/cosmwasm.wasm.v1.MsgExecuteContract"
 ED25519 = "/cosmos.crypto.ed25519.PubKey"
 UNKNOWN = "/virtengine.market.v1.MsgUnheardOf"
 OTHER = "/virtengine.market.v1.MsgOther"
@@ -286,6 +287,9 @@ TABLE: list[tuple[str, Policy, Callable[[], Question], str]] = [
         "deny messages",
     ),
     ("interchain accounts by name", policy(INTERCHAIN), asks(Packed(INTERCHAIN)), "allow messages"),
+    ("wildcard over a group's proposal", policy("/cosmos.group.v1.*", SEND), asks(group(send())), "deny messages"),
+    ("wildcard over contracts", policy("/cosmwasm.wasm.v1.*"), asks(Packed(EXECUTE_CONTRACT)), "deny messages"),
+    ("contract by name", policy(EXECUTE_CONTRACT), asks(Packed(EXECUTE_CONTRACT)), "allow messages"),
     # --- nested messages ---
     ("grant and what it grants by name", policy(GRANT, GENERIC), asks(grant(GENERIC)), "allow messages"),
     ("grant alone by name", policy(GRANT), asks(grant(GENERIC)), "deny messages"),
@@ -313,12 +317,12 @@ TABLE: list[tuple[str, Policy, Callable[[], Question], str]] = [
     ),
     (
         "group proposal hides a message",
-        policy("/cosmos.group.v1.*", SEND),
+        policy(GROUP_PROPOSAL, SEND),
         asks(group(send(), Packed(DELEGATE))),
         "deny messages",
     ),
-    ("group proposal hides an exec", policy("/cosmos.group.v1.*", SEND), asks(group(execute(send()))), "deny messages"),
-    ("group proposal", policy("/cosmos.group.v1.*", SEND), asks(group(send())), "allow messages"),
+    ("group proposal hides an exec", policy(GROUP_PROPOSAL, SEND), asks(group(execute(send()))), "deny messages"),
+    ("group proposal", policy(GROUP_PROPOSAL, SEND), asks(group(send())), "allow messages"),
     ("governance proposal hides a message", policy("/cosmos.gov.v1.*"), asks(gov(send())), "deny messages"),
     ("governance proposal of text", policy("/cosmos.gov.v1.*"), asks(gov()), "allow messages"),
     (
