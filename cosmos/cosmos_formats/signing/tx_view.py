@@ -120,6 +120,15 @@ class TxView:
                 return True
         return False
 
+    @property
+    def names_every_signer(self) -> bool:
+        """Whether the transaction names the public key of every signer.
+
+        The SDK lets a signer leave it out once the chain knows it. Then :meth:`has_signer` is false for that key, and
+        only the chain could tell whose signature is meant. A key of a type that only its chain knows is named.
+        """
+        return bool(self.signers) and all(signer.key_type_url for signer in self.signers)
+
     def summary(self) -> dict[str, object]:
         """Return the few facts that an audit entry keeps; long lists and texts are cut."""
         types = self.message_types
@@ -134,12 +143,15 @@ class TxView:
         }
         if len(types) > _SUMMARY_ITEMS:
             summary["message_count"] = len(types)
-        for name in ("memo", "payer", "granter"):
+        for name in ("memo", "payer", "granter", "tipper"):
             text = getattr(self, name)
             if text:
                 summary[name] = text[:_SUMMARY_TEXT]
-        if self.unordered:
-            summary["unordered"] = True
+        if self.tip:
+            summary["tip"] = [str(coin)[:_SUMMARY_TEXT] for coin in self.tip[:_SUMMARY_ITEMS]]
+        for name in ("unordered", "unknown_non_critical"):
+            if getattr(self, name):
+                summary[name] = True
         return summary
 
 

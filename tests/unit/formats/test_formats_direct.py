@@ -313,6 +313,18 @@ def test_signers() -> None:
     assert tx.view().has_signer(OTHER)
 
 
+def test_whether_every_signer_is_named() -> None:
+    tx = Tx()
+    assert tx.view().names_every_signer
+    foreign = tx.add_signer(None)
+    foreign.public_key.type_url = "/ethermint.crypto.v1.ethsecp256k1.PubKey"
+    assert tx.view().names_every_signer
+    tx.add_signer(None)
+    assert not tx.view().names_every_signer
+    del tx.auth.signer_infos[:]
+    assert not tx.view().names_every_signer
+
+
 def test_a_signer_in_another_mode_does_not_count() -> None:
     tx = Tx()
     tx.auth.signer_infos[0].mode_info.single.mode = SignMode.LEGACY_AMINO_JSON
@@ -351,6 +363,15 @@ def test_a_tip_is_shown() -> None:
     tx.auth.tip.tipper = "ve1tipper"
     tx.auth.tip.amount.add(denom="uve", amount="3")
     assert (tx.view().tip, tx.view().tipper) == ((Coin("uve", 3),), "ve1tipper")
+    summary = tx.view().summary()
+    assert (summary["tip"], summary["tipper"]) == (["3uve"], "ve1tipper")
+
+
+def test_the_summary_says_what_is_out_of_the_ordinary_and_only_then() -> None:
+    seen = Tx().view(body_tail=wire.varint_field(1029, 1))
+    assert seen.summary()["unknown_non_critical"] is True
+    unusual = {"tip", "tipper", "unordered", "unknown_non_critical", "payer", "granter", "memo"}
+    assert not unusual & set(Tx().view().summary())
 
 
 def test_a_timeout_that_is_no_time() -> None:
