@@ -56,7 +56,8 @@ class Database:
         self._schema = schema
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._errors = sqlite3.Error
+        # Where the schema itself is damaged, sqlite3 fails to decode SQLite's message about it.
+        self._errors = (sqlite3.Error, UnicodeDecodeError)
         try:
             _prepare(path, schema)
         except OSError as error:
@@ -128,7 +129,7 @@ class Database:
         except self._errors as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: sqlite3.Error) -> StoreFailed:
+    def _failed(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreFailed:
         code = _code(error)
         reason = _REASONS.get(code, "failed")
         hint = self._schema.lost_hint if code in (_CORRUPT, _NOTADB) else None
@@ -204,8 +205,10 @@ class Database:
         return int(version)
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: sqlite3.Error | UnicodeDecodeError) -> int:
     """Return the primary result code; Python's own errors, such as a closed connection's, have none."""
+    if isinstance(error, UnicodeDecodeError):
+        return _CORRUPT
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 

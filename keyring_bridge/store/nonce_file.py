@@ -5,11 +5,12 @@ numbers little-endian::
 
     8   n: number of the signature, from 1; it is in slot (n - 1) mod SLOTS
     24  the first bytes of r
-    28  the first bytes of the digest
+    28  the first bytes of the SHA-256 of the digest
     4   CRC-32 of the 60 bytes before
 
-192 bits tell ten thousand nonces apart as well as 256 do, and nobody finds two digests that agree in 224. The whole
-slot fits in one sector of a disk, so a write never leaves half of one.
+192 bits tell ten thousand nonces apart as well as 256 do. Digests are hashed because a caller may choose them freely:
+nobody finds two whose hashes agree in 224 bits. The whole slot fits in one sector of a disk, so a write never leaves
+half of one.
 
 Rules, under an exclusive lock on the file:
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 import os
 import struct
 from collections import OrderedDict
+from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
@@ -41,7 +43,7 @@ _SLOT = struct.Struct("<Q24s28sI")
 _BODY = struct.Struct("<Q24s28s")
 _NUMBER = struct.Struct("<Q")
 _FORMAT = b"keyring-bridge nonces "
-_VERSION = b"1\n"
+_VERSION = b"2\n"
 
 
 class NonceFile:
@@ -82,7 +84,7 @@ class NonceFile:
 
     def note(self, r: bytes, digest: bytes) -> bool:
         """See :meth:`keyring_bridge.store.base.Store.note_nonce`."""
-        r, digest = r[:24], digest[:28]
+        r, digest = r[:24], sha256(digest).digest()[:28]
         self._lock()
         try:
             self._catch_up()
@@ -127,8 +129,8 @@ class NonceFile:
             raise StoreFailed(f"the file named as {WHAT} belongs to another program", detail=str(self._path))
         if not found.startswith(_FORMAT + _VERSION):
             raise StoreFailed(
-                f"{WHAT} was written by a newer release",
-                hint="use that release, or a newer one",
+                f"{WHAT} was written by another release",
+                hint=f"use that release, or {LOST_HINT}",
                 detail=str(self._path),
             )
         raise self._damaged("it is another key's")

@@ -16,6 +16,7 @@ from keyring_bridge.errors import InsecureFile, StoreFailed
 from keyring_bridge.model import Purpose
 from keyring_bridge.store import StoredRecord
 from keyring_bridge.store.database import Database
+from keyring_bridge.store.files import check_file
 from keyring_bridge.store.schema import RECORDS, Schema
 from keyring_bridge.store.sqlite import SqliteStore
 
@@ -210,3 +211,23 @@ def test_durability_is_what_the_schema_says(path: Path) -> None:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     database.close()
+
+
+def test_a_damaged_schema_that_sqlite_cannot_even_name(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    SqliteStore(path).close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE \xff\xfe\xffLE"))
+    with pytest.raises(StoreFailed, match="damaged") as caught:
+        SqliteStore(path)
+    assert caught.value.hint is not None
+
+
+def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    SqliteStore(path).close()
+    found = list(path.stat())
+    found[4] = os.geteuid() + 4711
+    with pytest.raises(InsecureFile, match="belongs to uid"):
+        check_file(os.stat_result(found), path, "the store")
+    found[4] = 0
+    check_file(os.stat_result(found), path, "the store")

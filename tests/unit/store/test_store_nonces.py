@@ -43,6 +43,16 @@ def test_a_nonce_over_another_digest_is_found(store: SqliteStore, path: Path) ->
     assert not store.note_nonce(KEY, number(1), b"e" * 32)
 
 
+@pytest.mark.parametrize("changed", range(32))
+def test_digests_that_differ_in_one_byte_are_different(store: SqliteStore, path: Path, changed: int) -> None:
+    """A caller of blind signing chooses them, so they need not look random."""
+    digest = b"d" * changed + b"e" + b"d" * (31 - changed)
+    assert store.note_nonce(KEY, number(1), b"d" * 32)
+    assert not store.note_nonce(KEY, number(1), digest)
+    with SqliteStore(path) as other:
+        assert not other.note_nonce(KEY, number(1), digest)
+
+
 def test_a_deterministic_signer_may_repeat_itself(store: SqliteStore) -> None:
     for _ in range(3):
         assert store.note_nonce(KEY, number(1), b"d" * 32)
@@ -119,7 +129,7 @@ def test_a_file_that_was_begun_is_continued(store: SqliteStore, path: Path, kept
     ("harm", "match"),
     [
         (lambda data: b"SQLite format 3\0" + data[16:], "another program"),
-        (lambda data: data[:22] + b"2" + data[23:], "newer release"),
+        (lambda data: data[:22] + b"1" + data[23:], "another release"),
         (lambda data: data[:24] + bytes(32) + data[56:], "damaged"),
         (lambda data: data[:70] + bytes([data[70] ^ 1]) + data[71:], "damaged"),
         (lambda data: data[:HEADER] + data[HEADER + 64 :] + data[HEADER : HEADER + 64], "damaged"),
