@@ -212,7 +212,7 @@ class AuditLog:
             self._closed = True
         if os.getpid() == self._process:
             self._flusher.close()
-            self._write_late()
+            self._write_late(None)
             self._sync_late()
         self._file.close()
 
@@ -222,19 +222,14 @@ class AuditLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # The mutex is held in the next four.
+    # The mutex is held in the next five.
 
     def _append(self, draft: _Draft) -> End:
         """Append what is late and one entry more, and return the new end."""
         failed = self._unusable()
         if failed is not None:
             raise failed
-        self._late.append(draft)
-        try:
-            return self._write()
-        except BaseException:
-            self._late.pop()
-            raise
+        return self._write(draft)
 
     def _append_later(self, draft: _Draft) -> bool:
         """Let the next append or the flusher's thread write an entry; False if nothing can be written any more."""
@@ -244,9 +239,23 @@ class AuditLog:
         self._flusher.due()
         return True
 
-    def _write(self) -> End:
-        """Append all that is late, after a recovery if a dead writer left something, and return the new end."""
-        self._file.lock()
+    def _write(self, *more: _Draft, seconds: float | None = None) -> End:
+        """Append all that is late and then ``more``, and return the new end.
+
+        A recovery comes before them if a dead writer left something. ``seconds`` is as for :meth:`LogFile.lock`.
+        """
+        try:
+            self._file.lock(seconds)
+            return self._write_locked(more)
+        except BaseException:
+            # An interrupt may have come after the write: what is in the file now has to be synced.
+            with suppress(OSError):
+                self._group.wrote(self._file.size())
+            raise
+        finally:
+            self._file.unlock()
+
+    def _write_locked(self, more: tuple[_Draft, ...]) -> End:
         try:
             end = self._file.catch_up(self._end)
             now = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
@@ -254,17 +263,18 @@ class AuditLog:
             if end.torn or end.open_line:
                 mend, head = seal(head, now, RECOVERY, "", self._bridge, encode_fields(recovery_fields(end.torn)))
                 lines += [b"\n", mend]
-            for draft in self._late:
+            for draft in (*self._late, *more):
                 line, head = seal(head, now, draft.kind, draft.identifier, self._bridge, draft.fields, draft.of)
                 lines.append(line)
-            end = self._end = self._file.append(end, b"".join(lines), head)
+            data = b"".join(lines)
+            # From here on they count as written. An interrupt may lose them, as a kill would, but written twice they
+            # would break the log for good. What was written and not noted here is found by the next catch_up().
+            self._late = []
+            end = self._end = self._file.append(end, data, head)
             self._group.wrote(end.offset)
         except BridgeError as error:
             self._poison(error)
             raise
-        finally:
-            self._file.unlock()
-        self._late.clear()
         return end
 
     def _unusable(self) -> AuditFailed | None:
@@ -277,12 +287,17 @@ class AuditLog:
             return AuditFailed("the audit log was opened before a fork")
         return None
 
-    def _write_late(self) -> None:
+    def _write_late(self, seconds: float | None = 0.0) -> None:
         with self._mutex:
-            if self._late and self._failure is None:
-                # What another process's lock kept from being written now comes with the next entry.
+            if self._owes():
                 with suppress(BridgeError):
-                    self._write()
+                    self._write(seconds=seconds)
+            # Another process's lock was in the way. Nobody here shall wait for it behind this thread: try again soon.
+            if self._owes() and not self._closed:
+                self._flusher.due()
+
+    def _owes(self) -> bool:
+        return bool(self._late) and self._failure is None
 
     def _wait(self, end: End) -> None:
         try:

@@ -71,21 +71,24 @@ class LogFile:
             raise
         self._name = os.fspath(path)
         self._identity = (status.st_dev, status.st_ino)
-        self._mark = b""
-        self._mark_at = 0
+        self._mark = (b"", 0)
 
-    def lock(self) -> None:
+    def lock(self, seconds: float | None = None) -> None:
         """Keep other processes from appending.
 
+        Args:
+            seconds: How long to wait for one that does; :data:`LOCK_SECONDS` if None.
+
         Raises:
-            AuditFailed: Another process has held the lock for :data:`LOCK_SECONDS`.
+            AuditFailed: Another process has held the lock for so long.
         """
+        seconds = LOCK_SECONDS if seconds is None else seconds
         try:
-            locked = lock(self.fd, LOCK_SECONDS)
+            locked = lock(self.fd, seconds)
         except OSError as error:
             raise _failed("the audit log cannot be locked", self.path, error) from error
         if not locked:
-            raise _failed(f"another process has held the audit log for {LOCK_SECONDS:.0f} seconds", self.path)
+            raise _failed(f"another process has held the audit log for {seconds:.0f} seconds", self.path)
 
     def unlock(self) -> None:
         """Let others append."""
@@ -108,7 +111,8 @@ class LogFile:
             size, known_size = status.st_size, known.size
             if size < known_size:
                 raise _failed("the audit log was cut short", self.path)
-            if os.pread(self.fd, len(self._mark), self._mark_at) != self._mark:
+            mark, mark_at = self._mark
+            if os.pread(self.fd, len(mark), mark_at) != mark:
                 raise _failed("the audit log was rewritten", self.path)
             if size == known_size:
                 return known
@@ -144,8 +148,16 @@ class LogFile:
 
     def _set_mark(self, last: bytes, offset: int) -> None:
         """Note the last bytes before ``offset``: whoever rewrites the file changes them."""
-        self._mark = last
-        self._mark_at = offset - len(last)
+        # One assignment: an interrupt must not leave half of it.
+        self._mark = (last, offset - len(last))
+
+    def size(self) -> int:
+        """Return how many bytes are in the file now.
+
+        Raises:
+            OSError: The file system does not tell.
+        """
+        return os.fstat(self.fd).st_size
 
     def close(self) -> None:
         """Close the file."""
@@ -226,13 +238,17 @@ def _sync_directory(path: Path) -> None:
 
 
 def check_file(status: os.stat_result, path: Path) -> None:
-    """Check that a log is a regular file that only its owner can write.
+    """Check that a log is a regular file of this user or of root that nobody else can write.
 
     Raises:
         InsecureFile: It is not.
     """
     if not stat.S_ISREG(status.st_mode):
         raise InsecureFile("the audit log is not a regular file", detail=str(path))
+    if status.st_uid not in (0, os.geteuid()):
+        raise InsecureFile(
+            f"the audit log belongs to uid {status.st_uid}, neither to this user nor to root", detail=str(path)
+        )
     if status.st_mode & 0o022:
         raise InsecureFile("others may write to the audit log", hint="chmod 600", detail=str(path))
 

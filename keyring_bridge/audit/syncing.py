@@ -50,26 +50,28 @@ class GroupSync:
         Raises:
             OSError: The sync failed, or one failed before.
         """
-        with self._lock:
-            while True:
-                if self._synced >= end:
-                    return
-                if self._failed:
-                    raise OSError(errno.EIO, "an earlier sync failed")
-                if not self._leading:
-                    break
-                self._waiting += 1
-                self._turn.wait()
-                self._waiting -= 1
-            self._leading = True
-            target = self._written
+        leading = False
         try:
+            with self._lock:
+                while True:
+                    if self._synced >= end:
+                        return
+                    if self._failed:
+                        raise OSError(errno.EIO, "an earlier sync failed")
+                    if not self._leading:
+                        break
+                    self._waiting += 1
+                    self._turn.wait()
+                    self._waiting -= 1
+                self._leading = leading = True
+                target = self._written
             self._sync()
         except BaseException:
-            with self._lock:
-                self._failed = True
-                self._leading = False
-                self._turn.notify_all()
+            if leading:
+                with self._lock:
+                    self._failed = True
+                    self._leading = False
+                    self._turn.notify_all()
             raise
         with self._lock:
             self._synced = target
@@ -110,10 +112,12 @@ class Flusher:
     def due(self) -> None:
         """Ask for a write and a sync. Callers must exclude each other."""
         if not self._due.is_set():
-            self._due.set()
+            # In this order an interrupt leaves no request that nobody serves.
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="audit-flusher", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="audit-flusher", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._due.set()
 
     def close(self) -> None:
         """Stop the thread without a last write or sync."""

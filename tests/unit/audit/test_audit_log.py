@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from keyring_bridge.audit import AuditLog, AuditToken, Entry, read, verify
+from keyring_bridge.audit.logfile import check_file
 from keyring_bridge.errors import AuditCorrupt, AuditFailed, InsecureFile, InvalidRequest
 
 
@@ -413,6 +414,90 @@ def test_an_outcome_waits_for_another_process_that_keeps_the_lock(
             log.intend("sign.intent", "b", {})
     log.close()
     assert [(entry.id, entry.kind) for entry in entries(path)] == [("a", "sign.intent"), ("a", "sign.outcome")]
+
+
+def test_an_outcome_is_written_when_another_process_gives_the_lock_back(log: AuditLog, path: Path) -> None:
+    token = log.intend("sign.intent", "a", {})
+    with path.open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        assert log.conclude(token, {})
+        time.sleep(0.05)
+        # The thread that writes it waits without keeping others out.
+        began = time.monotonic()
+        assert log.outstanding() == ()
+        assert time.monotonic() - began < 1
+        assert len(entries(path)) == 1
+    assert [entry.kind for entry in soon(path, 2)] == ["sign.intent", "sign.outcome"]
+
+
+STEPS = [("lock", "_file"), ("catch_up", "_file"), ("append", "_file"), ("wrote", "_group"), ("unlock", "_file")]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("step", "owner"), STEPS)
+def test_an_interrupt_at_any_step_of_a_write_leaves_a_sound_log(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: str, owner: str, after: bool
+) -> None:
+    # Nothing but the interrupted write shall take the outcome along.
+    monkeypatch.setattr("keyring_bridge.audit.log.Flusher.due", lambda self: None)
+    disk = Disk()
+    log = AuditLog(path, "bridge", sync=disk)
+    assert log.conclude(log.intend("sign.intent", "a", {}), {})
+    target = getattr(log, owner)
+    real = getattr(target, step)
+
+    def interrupted(*arguments: object) -> object:
+        monkeypatch.setattr(target, step, real)
+        if after or step == "unlock":
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(target, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log.intend("sign.intent", "b", {})
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    written = len(entries(path))
+    assert written == (3 if step in ("wrote", "unlock") or (step == "append" and after) else 1)
+    synced = disk.calls
+    if written == 1 and step != "append":
+        log.note("note", "c", {})
+        assert [entry.id for entry in entries(path)] == ["a", "a", "c"]
+    else:
+        log.close()
+        assert len(entries(path)) == written
+        assert disk.calls == synced + (written == 3)
+    log.close()
+    assert verify(path).ok
+
+
+@pytest.mark.parametrize("step", ["append", "unlock"])
+def test_a_log_goes_on_after_an_interrupt(
+    log: AuditLog, path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    real = getattr(log._file, step)
+
+    def interrupted(*arguments: object) -> object:
+        monkeypatch.setattr(log._file, step, real)
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(log._file, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log.intend("sign.intent", "a", {})
+    assert log.intend("sign.intent", "b", {}).seq == 2
+    report = verify(path)
+    assert (report.ok, report.entries, report.recoveries) == (True, 2, 0)
+
+
+def test_a_log_of_another_user_is_refused(path: Path) -> None:
+    AuditLog(path, "bridge").close()
+    found = list(path.stat())
+    found[4] = os.geteuid() + 4711
+    with pytest.raises(InsecureFile, match="belongs to uid"):
+        check_file(os.stat_result(found), path)
+    found[4] = 0
+    check_file(os.stat_result(found), path)
 
 
 def test_files_that_others_may_write_are_refused(path: Path) -> None:
