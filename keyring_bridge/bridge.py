@@ -262,7 +262,7 @@ class Bridge:
         from cosmos_formats.signing import tx_view
 
         if key.purpose is not Purpose.ACCOUNT:
-            raise CannotSign(f"this is {_article(key.purpose)} key; only account keys sign transactions")
+            raise CannotSign(f"this key is for {key.purpose}; only account keys sign transactions")
         if request.digest:
             if len(request.payload) != 32:
                 raise InvalidRequest(f"digest of {len(request.payload)} bytes, expected 32")
@@ -276,7 +276,11 @@ class Bridge:
         except FormatError as error:
             raise InvalidSignDoc(str(error)) from error
         if isinstance(view, tx_view.TxView) and not view.has_signer(key.public_key):
-            raise InvalidSignDoc("the key is not among the signers that the transaction names")
+            raise InvalidSignDoc(
+                "the key is not among the signers that the transaction names"
+                if view.names_every_signer
+                else "the transaction leaves out a signer's public key, so nobody can tell that it is this key's"
+            )
         return sha256(request.payload).digest(), view
 
     def _decide(
@@ -492,7 +496,3 @@ def _error_fields(error: BridgeError) -> dict[str, object]:
     if error.detail:
         fields["detail"] = error.detail[:500]
     return fields
-
-
-def _article(purpose: Purpose) -> str:
-    return f"{'an' if purpose.value[0] in 'aeiou' else 'a'} {purpose}"

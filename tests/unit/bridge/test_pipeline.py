@@ -13,6 +13,7 @@ import coincurve
 import pytest
 from ecdsa import SECP256k1
 
+from cosmos_formats import address
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.signature import is_low_s
 from cosmos_formats.signing import SignMode
@@ -37,7 +38,7 @@ from keyring_bridge.errors import (
 from keyring_bridge.model import Purpose, SignRequest
 from keyring_bridge.providers.base import ProviderBase
 from tests.unit.bridge.pipeline import CALLER, CHAIN, Setup
-from tests.unit.bridge.sign_docs import send_doc
+from tests.unit.bridge.sign_docs import field, msg_send, send_doc, sign_doc
 
 
 @pytest.fixture
@@ -374,3 +375,14 @@ def test_a_request_checks_itself(changes: dict[str, object]) -> None:
     SignRequest(**fine)
     with pytest.raises(InvalidRequest):
         SignRequest(**{**fine, **changes})
+
+
+def test_a_transaction_without_the_signers_key_says_so(setup: Setup) -> None:
+    public_key = make_key(setup)
+    setup.allow("ops")
+    own = address.encode("ve", public_key.address)
+    signer = field(2, field(1, field(1, 1)))
+    info = field(1, signer) + field(2, field(2, 200_000))
+    doc = sign_doc(field(1, msg_send(own, own)), info, CHAIN)
+    with pytest.raises(InvalidSignDoc, match="leaves out"):
+        setup.bridge.sign(request(doc), CALLER)
