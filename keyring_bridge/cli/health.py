@@ -46,6 +46,11 @@ class ProviderHealth:
     status: ProviderStatus
     comparison: Comparison | None
 
+    @property
+    def hardware(self) -> bool | None:
+        """Whether the keys are in hardware; None while nobody is there to tell."""
+        return self.status.hardware if self.status.state in ("ready", "locked") else None
+
     def to_json(self) -> dict[str, object]:
         """Return the provider ready for JSON."""
         from keyring_bridge.cli.token_view import comparison_json, token_json
@@ -55,7 +60,7 @@ class ProviderHealth:
             "backend": self.backend,
             "default": self.default,
             "state": self.status.state,
-            "hardware": self.status.hardware,
+            "hardware": self.hardware,
             "pin": self.status.pin,
             "sessions": self.status.sessions,
             "message": self.status.message,

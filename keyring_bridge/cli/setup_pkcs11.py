@@ -86,8 +86,7 @@ def _create(
         so_source, so_pin = obtain(arguments.so_pin_source, folder / f"{name}.so-pin", so_what, undo)
         wiped.enter_context(so_pin)
         console.note(f"making a token labelled {label}")
-        token = create_token(library, label, so_pin, pin)
-        undo.pop_all()
+        token = create_token(library, label, so_pin, pin, initialized=undo.pop_all)
     if arguments.so_pin_source is None:
         console.note(f"the security officer's PIN is in {so_source}: keep it apart from this machine")
     return token, source

@@ -25,7 +25,7 @@ def configure_show(parser: Parser) -> None:
 
 
 def show(arguments: argparse.Namespace, session: Session) -> Result:
-    """Answer the configuration with every default filled in; it never holds a secret."""
+    """Answer the configuration in force; it never holds a secret."""
     data = config_json(session.config)
 
     def text(style: Style) -> str:

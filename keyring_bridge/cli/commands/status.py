@@ -116,7 +116,7 @@ def _provider_text(provider: ProviderHealth, style: Style) -> str:
         "backend": provider.backend,
         "state": status.state,
         "message": status.message or None,
-        "hardware": hardware_text(status.hardware),
+        "hardware": hardware_text(provider.hardware) if provider.hardware is not None else None,
         "token": f"{token.label} (serial {token.serial}, {token.manufacturer} {token.model})" if token else None,
         "slot": f"{token.slot_index} (id {token.slot_id})" if token else None,
         "pin": status.pin,

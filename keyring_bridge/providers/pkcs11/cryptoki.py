@@ -6,6 +6,7 @@ way the bridge needs:
 * ``C_Initialize`` with CKF_OS_LOCKING_OK: the binding passes NULL, which promises the module a single thread.
 * ``C_Login`` on an open session: the binding logs in while it opens and leaks the session if the PIN is wrong.
 * ``C_Logout``, ``C_GetSessionInfo``, ``C_InitToken``, ``C_Finalize``: missing, or tied to closing a session.
+* ``C_GetTokenInfo`` for the lengths of PINs, which the binding leaves out.
 * ``C_SignInit`` and ``C_Sign`` with a fixed buffer: the binding calls ``C_Sign`` twice, first for the length, which
   is a round trip on a network token, and leaves the session busy when its argument is not ``bytes``.
 * ``C_GenerateKeyPair`` for x25519 as PKCS#11 3.0 has it: the binding has no name for the mechanism.
@@ -30,7 +31,8 @@ _FUNCTIONS = 68
 _UNAVAILABLE = c_ulong(-1).value
 
 # Places in CK_FUNCTION_LIST, counted from the first pointer.
-_INITIALIZE, _FINALIZE, _GET_INFO, _INIT_TOKEN, _GET_SESSION_INFO, _LOGIN, _LOGOUT = 0, 1, 2, 9, 15, 18, 19
+_INITIALIZE, _FINALIZE, _GET_INFO, _GET_TOKEN_INFO, _INIT_TOKEN, _GET_SESSION_INFO = 0, 1, 2, 6, 9, 15
+_LOGIN, _LOGOUT = 18, 19
 _CREATE_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN, _GENERATE_KEY_PAIR = 20, 24, 42, 43, 59
 
 
@@ -60,6 +62,20 @@ class _Info(Structure):
         ("flags", c_ulong),
         ("description", c_char * 32),
         ("library_version", _Version),
+    )
+
+
+class _TokenInfo(Structure):
+    _fields_ = (
+        ("texts", c_char * 96),
+        ("flags", c_ulong),
+        ("session_counts", c_ulong * 4),
+        ("max_pin", c_ulong),
+        ("min_pin", c_ulong),
+        ("memory", c_ulong * 4),
+        ("hardware_version", _Version),
+        ("firmware_version", _Version),
+        ("time", c_char * 16),
     )
 
 
@@ -129,6 +145,7 @@ class Cryptoki:
         self._initialize = function(_INITIALIZE, c_void_p)
         self._finalize = function(_FINALIZE, c_void_p)
         self._get_info = function(_GET_INFO, c_void_p)
+        self._get_token_info = function(_GET_TOKEN_INFO, c_ulong, c_void_p)
         self._init_token = function(_INIT_TOKEN, c_ulong, c_void_p, c_ulong, c_char_p)
         self._get_session_info = function(_GET_SESSION_INFO, c_ulong, c_void_p)
         self._login = function(_LOGIN, c_ulong, c_ulong, c_void_p, c_ulong)
@@ -182,6 +199,12 @@ class Cryptoki:
     def logout(self, session: int) -> None:
         """Log the whole process out of the session's token; a session that is gone is fine."""
         self._logout(session)
+
+    def pin_lengths(self, slot_id: int) -> tuple[int, int]:
+        """Return the shortest and the longest PIN that the token in a slot takes, in bytes, as it says."""
+        info = _TokenInfo()
+        _check(self._get_token_info(slot_id, byref(info)), "C_GetTokenInfo")
+        return int(info.min_pin), int(info.max_pin)
 
     def init_token(self, slot_id: int, so_pin: bytearray, label: str) -> None:
         """Erase and initialise the token in a slot; the label takes at most 32 bytes of UTF-8."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from keyring_bridge.providers.pkcs11.module import Module
     from keyring_bridge.secrets import SecretBytes
 
+_OTHER_PIN = "choose another one in its source, then run the command again"
 _PIN_REFUSED = (codes.PIN_INCORRECT, codes.PIN_INVALID, codes.PIN_LEN_RANGE, codes.PIN_LOCKED)
 
 
@@ -36,7 +38,14 @@ def list_tokens(library: Path) -> list[TokenInfo]:
         raise to_error(fault, "list its tokens") from fault
 
 
-def create_token(library: Path, label: str, so_pin: SecretBytes, user_pin: SecretBytes) -> TokenInfo:
+def create_token(
+    library: Path,
+    label: str,
+    so_pin: SecretBytes,
+    user_pin: SecretBytes,
+    *,
+    initialized: Callable[[], object] = lambda: None,
+) -> TokenInfo:
     """Initialise an empty token (C_InitToken) and set its user's PIN (C_InitPIN). No token with content is touched.
 
     Args:
@@ -44,6 +53,7 @@ def create_token(library: Path, label: str, so_pin: SecretBytes, user_pin: Secre
         label: 1 to 32 bytes of UTF-8, not the label of a token that is there.
         so_pin: The security officer's PIN, which can set a new user PIN later. The caller wipes it.
         user_pin: The PIN that the bridge logs in with. The caller wipes it.
+        initialized: Called when the token has its SO PIN: from then on nothing can be done with it without that one.
 
     Returns:
         The token. Modules may give it another slot id when they are initialised next; its serial stays.
@@ -52,8 +62,8 @@ def create_token(library: Path, label: str, so_pin: SecretBytes, user_pin: Secre
         InvalidName: The label does not fit.
         TokenAmbiguous: A token of that label exists.
         TokenNotFound: No slot has an empty token.
-        PinIncorrect: The module does not take one of the PINs (too short, mostly).
-        ProviderError: The token could not be initialised.
+        PinIncorrect: The module does not take one of the PINs (too short, mostly); no token was made.
+        ProviderError: The token could not be initialised, or has no user PIN yet.
     """
     if not 1 <= len(label.encode("utf-8", "replace")) <= 32 or not label.isprintable() or label != label.strip():
         raise InvalidName("a token's label must be 1 to 32 printable bytes without spaces around it")
@@ -65,15 +75,30 @@ def create_token(library: Path, label: str, so_pin: SecretBytes, user_pin: Secre
         empty = [place for place in present if "token_initialized" not in place.info.flags]
         if not empty:
             raise TokenNotFound("there is no slot with an empty token")
+        _check_length(module, empty[0], so_pin, user_pin)
         module.cryptoki.init_token(empty[0].info.slot_id, so_pin.reveal(), label)
+    except TokenFault as fault:
+        if fault.rv in _PIN_REFUSED:
+            raise PinIncorrect("the token does not take this SO PIN", hint=_OTHER_PIN, detail=fault.detail) from fault
+        raise to_error(fault, "be initialised") from fault
+    initialized()
+    try:
         _set_user_pin(module, _made(module, empty[0], label), so_pin, user_pin)
         return refreshed(_made(module, empty[0], label))
     except TokenFault as fault:
-        if fault.rv in _PIN_REFUSED:
-            raise PinIncorrect(
-                "the token does not take this PIN", hint="choose one of 4 to 255 characters", detail=fault.detail
-            ) from fault
-        raise to_error(fault, "be initialised") from fault
+        raise ProviderError(
+            "the token was initialised, but it did not take its user PIN",
+            hint="set it with the vendor's tool and the security officer's PIN, then `hsm init` without --create-token",
+            detail=fault.detail,
+        ) from fault
+
+
+def _check_length(module: Module, place: Place, *pins: SecretBytes) -> None:
+    """Refuse a PIN that the token would refuse when it is too late: a token without a user PIN is of no use."""
+    shortest, longest = module.cryptoki.pin_lengths(place.info.slot_id)
+    # Modules that don't know answer zero, or the largest number.
+    if longest and not all(shortest <= len(pin) <= longest for pin in pins):
+        raise PinIncorrect(f"the token takes PINs of {shortest} to {longest} bytes; no token was made", hint=_OTHER_PIN)
 
 
 def _made(module: Module, place: Place, label: str) -> Place:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.harness import Cli
+from tests.shim.shim import shim_library
 from tests.softhsm import SoftHsm
+
+__all__ = ["shim_library"]
 
 CHAIN = "testchain-1"
 

@@ -14,6 +14,7 @@ import pytest
 from cosmos_formats.pubkeys import PublicKey
 from tests.integration.cli.conftest import CHAIN
 from tests.integration.cli.harness import COMMAND, Cli
+from tests.shim.shim import Shim
 from tests.softhsm import SoftHsm, find_library
 from tests.unit.bridge.sign_docs import send_doc
 
@@ -202,6 +203,25 @@ def test_init_makes_no_second_token_of_a_label_and_leaves_no_pin_behind(token: C
     assert kept.read_text() == "123456"
 
 
+def test_init_with_a_pin_that_does_not_fit_makes_no_token(tmp_path: Path) -> None:
+    hsm = SoftHsm(tmp_path / "softhsm")
+    cli = Cli(tmp_path / "home", hsm.env)
+    short = f"file:{hsm.write_pin('12')}"
+    told = cli.fails("init", "--create-token", "--pin-source", short, code=7, error="pin_incorrect")
+    assert "4 to 255" in told["message"]
+    assert [*hsm.token_dir.iterdir()] == []
+    cli.ok("init", "--create-token")
+
+
+def test_init_keeps_the_officers_pin_of_a_token_that_is_half_made(tmp_path: Path, shim_library: Path) -> None:
+    shim = Shim(SoftHsm(tmp_path / "softhsm"), shim_library)
+    cli = Cli(tmp_path / "home", shim.env)
+    shim.control("fail C_Login * 5")
+    told = cli.fails("init", "--create-token", "--library", str(shim.library), code=8, error="provider_failed")
+    assert "security officer" in told["hint"]
+    assert len((cli.folder / "pkcs11.so-pin").read_text()) == 24
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
@@ -263,6 +283,7 @@ def test_a_token_that_is_gone_is_a_problem_and_not_the_end(token: Cli, tmp_path:
     done = token.run("status", "-o", "json")
     assert done.code == 4
     assert done.data["providers"][0]["state"] == "disconnected"
+    assert done.data["providers"][0]["hardware"] is None
     assert done.data["records"] == 1
     assert token.json("keys", "list", "-n") == ["ops"]
     key = PublicKey.from_proto_json(json.loads(token.ok("keys", "show", "ops", "-p")))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cosmos_formats.pubkeys import KeyType
-from keyring_bridge.errors import InvalidName, PinIncorrect, TokenAmbiguous, TokenFull, TokenNotFound
+from keyring_bridge.errors import InvalidName, PinIncorrect, ProviderError, TokenAmbiguous, TokenFull, TokenNotFound
 from keyring_bridge.model import KeySpec
 from keyring_bridge.providers.pkcs11 import Pkcs11Provider
 from keyring_bridge.providers.pkcs11.tokens import create_token, list_tokens
@@ -114,9 +114,28 @@ def test_a_label_that_does_not_fit_is_refused(softhsm: SoftHsm, label: str) -> N
         create_token(softhsm.library, label, SecretBytes(b"87654321"), SecretBytes(b"135790"))
 
 
-def test_a_pin_that_is_too_short_is_refused(softhsm: SoftHsm) -> None:
-    with pytest.raises(PinIncorrect):
-        create_token(softhsm.library, "fresh", SecretBytes(b"87654321"), SecretBytes(b"1"))
+@pytest.mark.parametrize(("so_pin", "pin"), [(b"87654321", b"1"), (b"1", b"135790"), (b"87654321", b"1" * 300)])
+def test_a_pin_that_does_not_fit_is_refused_before_a_token_is_made(softhsm: SoftHsm, so_pin: bytes, pin: bytes) -> None:
+    before = list_tokens(softhsm.library)
+    with pytest.raises(PinIncorrect, match="4 to 255"):
+        create_token(softhsm.library, "fresh", SecretBytes(so_pin), SecretBytes(pin))
+    assert list_tokens(softhsm.library) == before
+
+
+def test_a_token_that_is_half_made_keeps_its_officer(shim: Shim) -> None:
+    shim.control("fail C_Login * 5")
+    kept = []
+    with pytest.raises(ProviderError, match=r"initialised, but .* user PIN"):
+        create_token(
+            shim.library,
+            "fresh",
+            SecretBytes(b"87654321"),
+            SecretBytes(b"135790"),
+            initialized=lambda: kept.append("the officer's PIN"),
+        )
+    assert kept
+    assert shim.calls()["C_InitToken"] == 1
+    assert shim.calls()["C_OpenSession"] == shim.calls()["C_CloseSession"]
 
 
 def test_a_token_that_is_full(shim: Shim, shimmed: MakeProvider) -> None:
