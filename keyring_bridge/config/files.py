@@ -184,7 +184,9 @@ def check_code_file(path: Path, *, what: str) -> None:
     """
     real = Path(os.path.realpath(path, strict=True))
     for entry in _way_to(path):
-        around = entry.parent.stat().st_mode
+        folder = entry.parent.stat()
+        _check_owner_of_folder(entry.parent, folder, path, what)
+        around = folder.st_mode
         if not around & stat.S_IWOTH:
             continue
         found = entry.lstat()
@@ -226,10 +228,20 @@ def _check_unwritable(path: Path, found: os.stat_result, what: str) -> None:
         raise InsecureFile(f"others can write the {what} {path} (mode {_mode(found)})", hint=f"chmod go-w {path}")
     folder = Path(os.path.realpath(path)).parent
     around = folder.stat()
+    _check_owner_of_folder(folder, around, path, what)
     # The sticky bit keeps others from replacing what is ours, as in /tmp.
     if around.st_mode & stat.S_IWOTH and not around.st_mode & stat.S_ISVTX:
         raise InsecureFile(
             f"anybody can replace the {what} {path}: its folder is world-writable", hint=f"chmod o-w {folder}"
+        )
+
+
+def _check_owner_of_folder(folder: Path, found: os.stat_result, path: Path, what: str) -> None:
+    """Refuse a folder of somebody else: its owner can put another file in the place of ours, sticky bit or not."""
+    if found.st_uid not in (0, os.geteuid()):
+        raise InsecureFile(
+            f"uid {found.st_uid} can replace the {what} {path}: {folder} belongs to it",
+            hint="move it to a folder that only you or root can write",
         )
 
 

@@ -240,3 +240,30 @@ def test_lock_keeps_threads_apart(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert path.read_text() == "20"
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_code_in_a_folder_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: int
+) -> None:
+    """Its owner may put another file there after it was looked at, although the file itself is root's or ours."""
+    folder = tmp_path / "outer" / "inner"
+    folder.mkdir(parents=True)
+    program = folder / "module.so"
+    program.write_bytes(b"x")
+    program.chmod(0o700)
+    check_code_file(program, what="library")
+    theirs = [folder, folder.parent][level]
+    real = Path.stat
+
+    def stat_(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = real(path, follow_symlinks=follow_symlinks)
+        if path != theirs:
+            return found
+        changed = list(found)
+        changed[4] = 54321
+        return os.stat_result(changed)
+
+    monkeypatch.setattr(Path, "stat", stat_)
+    with pytest.raises(InsecureFile, match="uid 54321 can replace"):
+        check_code_file(program, what="library")
