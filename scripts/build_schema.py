@@ -20,7 +20,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -28,7 +28,11 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
-DATA = Path(__file__).resolve().parent.parent / "cosmos" / "cosmos_formats" / "data"
+SOURCE_ROOT = Path(__file__).resolve().parent.parent / "cosmos"
+DATA = SOURCE_ROOT / "cosmos_formats" / "data"
+
+sys.path.insert(0, str(SOURCE_ROOT))
+from cosmos_formats.schema_index import build_index  # noqa: E402 - the environment has protoc, not this project
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,36 +133,15 @@ def write_stub(file: FileDescriptorProto, folder: Path) -> None:
     path.write_text(f'syntax = "proto3";\npackage {file.package};\n{messages}\n', encoding="utf-8")
 
 
-def index(files: Iterable[FileDescriptorProto]) -> tuple[bytes, bytes]:
-    """Return the set's bytes and the index that lets one file be loaded without parsing the others.
-
-    The index is JSON: per file its name, where its FileDescriptorProto starts in the set, its size, the numbers of the
-    files it imports, its package, and the names of its top-level messages.
-    """
-    data = bytearray()
-    rows: list[list[object]] = []
-    numbers: dict[str, int] = {}
-    for file in files:
-        content = file.SerializeToString(deterministic=True)
-        header = FileDescriptorSet(file=[file]).SerializeToString(deterministic=True)[: -len(content)]
-        start = len(data) + len(header)
-        needs = [numbers[name] for name in file.dependency]
-        names = " ".join(message.name for message in file.message_type)
-        rows.append([file.name, start, len(content), needs, file.package, names])
-        numbers[file.name] = len(rows) - 1
-        data += header + content
-    table = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
-    return bytes(data), f'{{"version":1,"files":[\n{table}\n]}}\n'.encode()
-
-
 def origin(data: bytes, count: int) -> bytes:
     """Return the note that says where the data is from."""
     rows = "\n".join(f"| {s.module} | {s.version} | {s.license} |" for s in (*SOURCES, ICS23))
     return f"""# Origin of the descriptor set
 
 `sdk.binpb` is a `google.protobuf.FileDescriptorSet` of {count} files: the messages of the Cosmos SDK, IBC and wasm,
-and what they import. `sdk.index.json` says where each file is in it. Both are written by `scripts/build_schema.py`
-from the .proto files published in these Go modules (descriptors only, without comments):
+and what they import. `sdk.index.json` says where each file is in it, and which messages have which amino name.
+Both are written by `scripts/build_schema.py` from the .proto files published in these Go modules (descriptors only,
+without comments):
 
 | module | version | license |
 |---|---|---|
@@ -175,8 +158,8 @@ in no module of the proxy; its descriptor is the one that its generated Go code 
 def build() -> Mapping[str, bytes]:
     """Return the data files by name."""
     compiled, licenses = compile_all()
-    data, table = index(compiled.file)
-    files = {"sdk.binpb": data, "sdk.index.json": table, "ORIGIN.md": origin(data, len(compiled.file))}
+    data, index = build_index(compiled.file)
+    files = {"sdk.binpb": data, "sdk.index.json": index.to_json(), "ORIGIN.md": origin(data, len(compiled.file))}
     return files | {f"licenses/{name}.txt": text for name, text in licenses.items()}
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.wire import read_varint, skip_value
 
 if TYPE_CHECKING:
     from cosmos_formats.schema import Descriptor, FieldDescriptor
 
-_AMINO_NAME: Final = 11110001
+AMINO_NAME: Final = 11110001
 _AMINO_MESSAGE_ENCODING: Final = 11110002
 _AMINO_ENCODING: Final = 11110003
 _AMINO_FIELD_NAME: Final = 11110004
@@ -75,9 +75,9 @@ class FieldOptions:
 @lru_cache(maxsize=8192)
 def message_options(descriptor: Descriptor) -> MessageOptions:
     """Return the options of a message type."""
-    found = _read(descriptor)
+    found = read_options(descriptor.GetOptions().SerializeToString())
     return MessageOptions(
-        amino_name=_text(found, _AMINO_NAME),
+        amino_name=_text(found, AMINO_NAME),
         amino_encoding=_text(found, _AMINO_MESSAGE_ENCODING),
         signers=_texts(found, _SIGNER),
         interfaces=_texts(found, _INTERFACE),
@@ -87,7 +87,7 @@ def message_options(descriptor: Descriptor) -> MessageOptions:
 @lru_cache(maxsize=65536)
 def field_options(field: FieldDescriptor) -> FieldOptions:
     """Return the options of a field."""
-    found = _read(field)
+    found = read_options(field.GetOptions().SerializeToString())
     return FieldOptions(
         scalar=_text(found, _SCALAR),
         accepts=_text(found, _INTERFACE),
@@ -100,9 +100,8 @@ def field_options(field: FieldDescriptor) -> FieldOptions:
     )
 
 
-def _read(described: Any) -> Mapping[int, list[int | bytes]]:
-    """Return all options of a descriptor: varints as int, texts and messages as bytes."""
-    data: bytes = described.GetOptions().SerializeToString()
+def read_options(data: bytes) -> Mapping[int, list[int | bytes]]:
+    """Return all options of a serialised ``MessageOptions``, ``FieldOptions``, …: varints as int, the rest as bytes."""
     found: dict[int, list[int | bytes]] = {}
     at = 0
     while at < len(data):

@@ -8,16 +8,15 @@ transaction's own take under a millisecond, all of them some twenty.
 from __future__ import annotations
 
 import hashlib
-import json
 import os.path
 import re
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from cosmos_formats.errors import FormatError
+from cosmos_formats.schema_index import InvalidSchema, SchemaIndex, build_index, imports_first
+
+__all__ = ["InvalidSchema", "Schema", "default_schema", "default_schema_digest"]
 
 # Classes made at run time have no static types, and the stubs of protobuf name other ones in each of its series.
 Descriptor: TypeAlias = Any
@@ -28,30 +27,6 @@ MessageClass: TypeAlias = Any
 
 _LONGEST_NAME: Final = 512
 _FULL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
-# Files that describe other files. No module registers their types, some of which cannot be serialised when incomplete.
-_PLUMBING: Final = (
-    "amino/",
-    "cosmos_proto/",
-    "gogoproto/",
-    "google/api/",
-    "google/protobuf/compiler/",
-    "google/protobuf/descriptor.proto",
-)
-
-
-class InvalidSchema(FormatError):
-    """A descriptor set that cannot be used."""
-
-    code = "invalid_schema"
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """Where one FileDescriptorProto is in the set, and the numbers of the files it imports."""
-
-    start: int
-    size: int
-    needs: tuple[int, ...]
 
 
 class Schema:
@@ -59,18 +34,21 @@ class Schema:
 
     Args:
         data: A serialised ``google.protobuf.FileDescriptorSet``.
-        files: Its files, imports before those that import them.
-        owners: For the full name of each top-level message the number of its file.
+        index: Where its files and messages are.
+
+    Raises:
+        InvalidSchema: Two files declare the same message.
 
     Attributes:
         decode_error: What the classes raise for bytes that don't parse.
         encode_error: What their messages raise if a required field is missing.
     """
 
-    def __init__(self, data: bytes, files: Sequence[_File], owners: dict[str, int]) -> None:
+    def __init__(self, data: bytes, index: SchemaIndex) -> None:
         self._data = data
-        self._files = files
-        self._owners = owners
+        self._files = index.files
+        self._amino_names = index.amino_names
+        self._owners = index.owners()
         self._loaded: set[int] = set()
         self._classes: dict[str, MessageClass] = {}
         self._lock = threading.Lock()
@@ -102,20 +80,8 @@ class Schema:
         unordered = {file.name: file for file in parsed}
         if len(unordered) != len(parsed):
             raise InvalidSchema("the descriptor set has a file twice")
-        packed = bytearray()
-        files: list[_File] = []
-        owners: dict[str, int] = {}
-        numbers: dict[str, int] = {}
-        for name in _imports_first({name: list(file.dependency) for name, file in unordered.items()}):
-            file = unordered[name]
-            content = file.SerializeToString(deterministic=True)
-            numbers[name] = len(files)
-            for message in () if name.startswith(_PLUMBING) else file.message_type:
-                if owners.setdefault(_join(file.package, message.name), len(files)) != len(files):
-                    raise InvalidSchema(f"{_join(file.package, message.name)} is declared twice")
-            files.append(_File(len(packed), len(content), tuple(numbers[needed] for needed in file.dependency)))
-            packed += content
-        return cls(bytes(packed), files, owners)
+        order = imports_first({name: list(file.dependency) for name, file in unordered.items()})
+        return cls(*build_index(unordered[name] for name in order))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,6 +115,13 @@ class Schema:
         if found is None:
             raise InvalidSchema(f"the descriptor set has no {full_name}")
         return found
+
+    def by_amino_name(self, name: str) -> tuple[str, ...]:
+        """Return the type URLs of all messages whose ``amino.name`` is this one, sorted; mostly one or none.
+
+        Nothing keeps the messages of a chain from sharing a name.
+        """
+        return tuple(f"/{full_name}" for full_name in self._amino_names.get(name, ()))
 
     def _load(self, type_url: str) -> MessageClass:
         full_name = type_url[1:]
@@ -199,14 +172,7 @@ class Schema:
 @cache
 def default_schema() -> Schema:
     """Return the shipped schema: Cosmos SDK v0.53.4, IBC v10 and wasm (see ``data/ORIGIN.md``)."""
-    index = json.loads(_resource("sdk.index.json"))
-    files = []
-    owners = {}
-    for number, (path, start, size, needs, package, names) in enumerate(index["files"]):
-        files.append(_File(start, size, tuple(needs)))
-        for name in () if path.startswith(_PLUMBING) else names.split():
-            owners[_join(package, name)] = number
-    return Schema(_resource("sdk.binpb"), files, owners)
+    return Schema(_resource("sdk.binpb"), SchemaIndex.from_json(_resource("sdk.index.json")))
 
 
 def default_schema_digest() -> str:
@@ -218,31 +184,3 @@ def _resource(name: str) -> bytes:
     # Not importlib.resources or pkgutil: importing them takes longer than reading the file.
     with open(os.path.join(os.path.dirname(__file__), "data", name), "rb") as file:
         return file.read()
-
-
-def _join(package: str, name: str) -> str:
-    return f"{package}.{name}" if package else name
-
-
-def _imports_first(imports: dict[str, list[str]]) -> list[str]:
-    """Return the files in an order in which each stands behind all it imports."""
-    order: list[str] = []
-    state: dict[str, bool] = {}
-    for root in imports:
-        stack = [root]
-        while stack:
-            name = stack[-1]
-            if name not in imports:
-                raise InvalidSchema(f"the descriptor set lacks {name!r}, which it imports")
-            if name not in state:
-                state[name] = False
-                missing = [needed for needed in imports[name] if not state.get(needed, False)]
-                if any(needed in state for needed in missing):
-                    raise InvalidSchema(f"the imports of {name!r} go in a circle")
-                stack += missing
-                continue
-            stack.pop()
-            if not state[name]:
-                state[name] = True
-                order.append(name)
-    return order

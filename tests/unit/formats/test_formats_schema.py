@@ -11,7 +11,9 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 import cosmos_formats
+from cosmos_formats.options import message_options
 from cosmos_formats.schema import InvalidSchema, Schema, default_schema, default_schema_digest
+from cosmos_formats.schema_index import SchemaIndex, build_index
 
 DATA = Path(cosmos_formats.__file__).parent / "data"
 Field = descriptor_pb2.FieldDescriptorProto
@@ -29,6 +31,11 @@ def proto_file(name: str, *messages: str, imports: tuple[str, ...] = ()) -> desc
         dependency=imports,
         message_type=[descriptor_pb2.DescriptorProto(name=message) for message in messages],
     )
+
+
+def amino_name(name: str) -> bytes:
+    """The serialised MessageOptions with ``amino.name``, a text of field 11110001."""
+    return b"\x8a\xe7\xb0\x2a" + bytes([len(name)]) + name.encode()
 
 
 def test_finds_messages_by_type_url() -> None:
@@ -100,9 +107,50 @@ def test_index_and_data_agree() -> None:
     without_index = Schema.from_descriptor_set(data)
     assert without_index.names == default_schema().names
     assert len(without_index.names) > 1000
+    assert dict(without_index._amino_names) == dict(default_schema()._amino_names)
     for name in without_index.names:
         one, other = without_index.message(name), default_schema().message(name)
         assert one.DESCRIPTOR.full_name == other.DESCRIPTOR.full_name == name
+
+
+def test_every_amino_name_leads_to_its_messages() -> None:
+    schema = default_schema()
+    found: dict[str, set[str]] = {}
+    for name in schema.names:
+        waiting = [schema.message(name).DESCRIPTOR]
+        while waiting:
+            descriptor = waiting.pop()
+            waiting += descriptor.nested_types
+            if amino_name := message_options(descriptor).amino_name:
+                found.setdefault(amino_name, set()).add(f"/{descriptor.full_name}")
+    assert len(found) > 100
+    assert {name: set(schema.by_amino_name(name)) for name in found} == found
+    assert schema.by_amino_name("cosmos-sdk/MsgSend") == ("/cosmos.bank.v1beta1.MsgSend",)
+    assert schema.by_amino_name("cosmos-sdk/MsgSent") == schema.by_amino_name("") == ()
+
+
+def test_amino_names_of_a_set_without_an_index() -> None:
+    one, other = proto_file("one.proto", "One", "Outer"), proto_file("other.proto", "Other", "Nameless")
+    inner = one.message_type[1].nested_type.add(name="Inner")
+    for message in (one.message_type[0], other.message_type[0]):
+        message.options.ParseFromString(amino_name("market/Same"))
+    inner.options.ParseFromString(amino_name("market/Overwritten") + amino_name("market/Inner"))
+    schema = Schema.from_descriptor_set(descriptor_set(one, other))
+    assert schema.by_amino_name("market/Same") == ("/market.v1.One", "/market.v1.Other")
+    assert schema.by_amino_name("market/Inner") == ("/market.v1.Outer.Inner",)
+    assert schema.by_amino_name("market/Overwritten") == ()
+
+
+def test_an_index_survives_its_file() -> None:
+    data, index = build_index(descriptor_pb2.FileDescriptorSet.FromString((DATA / "sdk.binpb").read_bytes()).file)
+    assert SchemaIndex.from_json(index.to_json()) == index
+    assert (data, index.to_json()) == ((DATA / "sdk.binpb").read_bytes(), (DATA / "sdk.index.json").read_bytes())
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"version":1,"files":[]}', b'{"version":2,"files":[[]]}'])
+def test_what_is_not_an_index(data: bytes) -> None:
+    with pytest.raises(InvalidSchema):
+        SchemaIndex.from_json(data)
 
 
 def test_the_origin_note_is_about_this_data() -> None:
