@@ -260,6 +260,7 @@ class Bridge:
     def _decode(self, key: _SigningKey, request: SignRequest) -> tuple[bytes, TxView | Opaque]:
         """Return the SHA-256 of the message (or the digest that was given) and what the payload says."""
         from cosmos_formats.signing import tx_view
+        from cosmos_formats.signing.views import view as view_document
 
         if key.purpose is not Purpose.ACCOUNT:
             raise CannotSign(f"this key is for {key.purpose}; only account keys sign transactions")
@@ -272,7 +273,7 @@ class Bridge:
         if not request.payload:
             raise InvalidSignDoc("the sign bytes are empty")
         try:
-            view = tx_view.view(request.mode, request.payload)
+            view = view_document(request.mode, request.payload)
         except FormatError as error:
             raise InvalidSignDoc(str(error)) from error
         if isinstance(view, tx_view.TxView) and not view.has_signer(key.public_key):

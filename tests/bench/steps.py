@@ -44,7 +44,7 @@ def _steps(config_path: Path) -> dict[str, Callable[[int], object]]:
     from cosmos_formats.pubkeys import KeyType, PublicKey
     from cosmos_formats.signature import low_s
     from cosmos_formats.signing import SignMode
-    from cosmos_formats.signing.tx_view import view
+    from cosmos_formats.signing.views import view
     from cosmos_formats.verify import verify_digest
     from keyring_bridge.audit import AuditLog
     from keyring_bridge.config import load

@@ -20,7 +20,8 @@ from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.record import Record
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.direct import decode_sign_doc
-from cosmos_formats.signing.tx_view import TxView, view
+from cosmos_formats.signing.tx_view import TxView
+from cosmos_formats.signing.views import view
 from cosmos_formats.verify import verify
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -12,7 +12,8 @@ from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.schema import default_schema
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.direct import SignDoc, decode_sign_doc
-from cosmos_formats.signing.tx_view import TxView, view
+from cosmos_formats.signing.tx_view import TxView
+from cosmos_formats.signing.views import view
 
 KEY = PublicKey(KeyType.SECP256K1, bytes.fromhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"))
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

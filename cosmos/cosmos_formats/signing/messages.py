@@ -17,6 +17,7 @@ from cosmos_formats.errors import InvalidSignDoc
 
 if TYPE_CHECKING:
     from cosmos_formats.schema import Descriptor, FieldDescriptor, Message, MessageClass, Schema
+    from cosmos_formats.signing.facts import MessageFacts
 
 MAX_DEPTH: Final = 10
 """How deep packed messages may be nested; the SDK unpacks no deeper."""
@@ -48,6 +49,24 @@ class MessageView:
         yield self
         for inner in self.nested:
             yield from inner.walk()
+
+    @property
+    def signers(self) -> tuple[str, ...] | None:
+        """Addresses that must sign for the message; None if it is unknown or its type does not say who signs."""
+        if self._message is None:
+            return None
+        from cosmos_formats.signing.facts import signers_of
+
+        return signers_of(self._message)
+
+    @property
+    def facts(self) -> MessageFacts | None:
+        """Signers, recipients and amounts of the message itself, None if it is unknown."""
+        if self._message is None:
+            return None
+        from cosmos_formats.signing.facts import facts
+
+        return facts(self._message)
 
     def fields(self) -> dict[str, object]:
         """Return the message's fields for JSON, in proto-JSON with original names.

@@ -1,40 +1,27 @@
-"""What sign bytes say: the one structure that policy, prompts and the audit log look at.
+"""What sign bytes say: the one structure that policy, prompts, ``hsm tx show`` and the audit log look at.
 
-:func:`view` picks the parser by the *declared* sign mode; bytes are never guessed at. What cannot be read in that mode
-is an error, and a mode without a parser gives :class:`Opaque`: something that only a policy for blind signing allows.
+:func:`cosmos_formats.signing.views.view` makes it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.multisig import TYPE_URL as MULTISIG_URL
 from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
 from cosmos_formats.pubkeys import TYPE_URLS, PublicKey
-from cosmos_formats.signing import SignMode
 
 if TYPE_CHECKING:
-    from cosmos_formats.schema import Schema
+    from cosmos_formats.signing import SignMode
+    from cosmos_formats.signing.facts import Coin
     from cosmos_formats.signing.messages import MessageView
 
 _KEY_URLS: Final = frozenset((*TYPE_URLS.values(), MULTISIG_URL))
 _SUMMARY_ITEMS: Final = 20
 _SUMMARY_TEXT: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Coin:
-    """An amount of one denomination."""
-
-    denom: str
-    amount: int
-
-    def __str__(self) -> str:
-        return f"{self.amount}{self.denom}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +59,12 @@ class TxView:
         granter: Address whose fee grant pays, or empty.
         tip: Coins of the deprecated tip.
         tipper: Who pays it.
-        signers: As they sign, the first one paying the fee unless ``payer`` is set.
+        signers: As they sign, the first one paying the fee unless ``payer`` is set. Documents of the modes DIRECT_AUX,
+            LEGACY_AMINO_JSON and EIP_191 tell only of the signer that they are for.
         messages: At least one.
         extensions: Extension options, critical ones first.
         unknown_non_critical: Whether there are unknown fields that a chain may ignore (ADR-020).
+        signs_fee: Whether the signature covers fee and payer; false in DIRECT_AUX, where somebody else pays.
     """
 
     mode: SignMode
@@ -95,6 +84,7 @@ class TxView:
     messages: tuple[MessageView, ...]
     extensions: tuple[MessageView, ...]
     unknown_non_critical: bool
+    signs_fee: bool = True
 
     def walk(self) -> Iterator[MessageView]:
         """Yield all messages and extension options, with everything nested in them except public keys."""
@@ -177,31 +167,6 @@ class Opaque:
     def summary(self) -> dict[str, object]:
         """Return the few facts that an audit entry keeps."""
         return {"opaque": self.reason, "sha256": self.sha256, "size": self.size}
-
-
-def view(mode: SignMode, sign_bytes: bytes, schema: Schema | None = None) -> TxView | Opaque:
-    """Return what sign bytes say.
-
-    Args:
-        mode: The declared sign mode.
-        sign_bytes: The bytes to be signed, unhashed.
-        schema: The message types that are known; the shipped ones if None.
-
-    Raises:
-        InvalidSignDoc: They are not a complete, unambiguous document of that mode.
-    """
-    if mode is not SignMode.DIRECT:
-        return Opaque.of(sign_bytes, f"sign mode {mode.name} is not readable in this release")
-    view_direct, default_schema = _direct()
-    return view_direct(sign_bytes, schema or default_schema())
-
-
-@cache
-def _direct() -> tuple[Callable[[bytes, Schema], TxView], Callable[[], Schema]]:
-    from cosmos_formats.schema import default_schema
-    from cosmos_formats.signing.direct import view_direct
-
-    return view_direct, default_schema
 
 
 def _members(key: MultisigPublicKey) -> Iterator[PublicKey]:

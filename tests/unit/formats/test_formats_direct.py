@@ -14,9 +14,11 @@ from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.schema import Schema, default_schema
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.direct import SignDoc, decode_sign_doc
+from cosmos_formats.signing.facts import Coin
 from cosmos_formats.signing.messages import MAX_DEPTH, packed_in
 from cosmos_formats.signing.render import to_json
-from cosmos_formats.signing.tx_view import Coin, Opaque, TxView, view
+from cosmos_formats.signing.tx_view import Opaque, TxView
+from cosmos_formats.signing.views import view
 
 STRUCT = wire.message_field(1, struct_pb2.DESCRIPTOR.serialized_pb)
 KEY = PublicKey(KeyType.SECP256K1, bytes.fromhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"))
@@ -247,9 +249,9 @@ def test_a_message_that_lacks_a_required_field_is_refused() -> None:
     tx = Tx()
     tx.body.messages.add(type_url="/old.MsgOld")
     with pytest.raises(InvalidSignDoc, match=r"/old\.MsgOld"):
-        view(SignMode.DIRECT, tx.sign_bytes(), schema)
+        view(SignMode.DIRECT, tx.sign_bytes(), lambda _: schema)
     tx.body.messages[1].value = b"\x08\x01"
-    assert view(SignMode.DIRECT, tx.sign_bytes(), schema)
+    assert view(SignMode.DIRECT, tx.sign_bytes(), lambda _: schema)
 
 
 def test_an_any_without_a_type_is_unknown() -> None:

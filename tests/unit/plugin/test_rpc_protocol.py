@@ -98,7 +98,8 @@ def test_the_example_of_a_signature_verifies() -> None:
 
 def test_the_example_of_a_sign_doc_says_what_it_should() -> None:
     from cosmos_formats.signing import SignMode
-    from cosmos_formats.signing.tx_view import TxView, view
+    from cosmos_formats.signing.tx_view import TxView
+    from cosmos_formats.signing.views import view
 
     seen = view(SignMode.DIRECT, base64.b64decode(samples.SIGN_BYTES))
     assert isinstance(seen, TxView)

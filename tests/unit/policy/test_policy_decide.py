@@ -12,7 +12,8 @@ import pytest
 
 from cosmos_formats.schema import default_schema
 from cosmos_formats.signing import SignMode
-from cosmos_formats.signing.tx_view import Opaque, TxView, view
+from cosmos_formats.signing.tx_view import Opaque, TxView
+from cosmos_formats.signing.views import view
 from keyring_bridge.model import Caller, Purpose
 from keyring_bridge.policy import Policy, Question
 from keyring_bridge.policy.load import parse_policy

@@ -1,0 +1,65 @@
+"""Who has to sign a transaction, and whether a key is one of them.
+
+Follows ``x/tx/signing`` of cosmos-sdk v0.53: the signers of the messages in their order, each once, then the fee payer
+if the fee names one that is not among them. Packed messages (of ``MsgExec``, say) add no signers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cosmos_formats import address
+from cosmos_formats.errors import FormatError
+
+if TYPE_CHECKING:
+    from cosmos_formats.multisig import AnyPublicKey
+    from cosmos_formats.signing.tx_view import TxView
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredSigners:
+    """The accounts whose signatures a transaction needs.
+
+    Attributes:
+        addresses: As the transaction spells them, in the order of their signatures.
+        complete: False if a message is of a type that is not known or does not say who signs.
+    """
+
+    addresses: tuple[str, ...]
+    complete: bool
+
+    def includes(self, key: AnyPublicKey) -> bool:
+        """Tell whether the account of a key is among them."""
+        return any(is_address_of(text, key.address) for text in self.addresses)
+
+
+def required_signers(view: TxView) -> RequiredSigners:
+    """Return who has to sign the transaction that a view shows."""
+    found: dict[str, None] = {}
+    complete = True
+    for message in view.messages:
+        signers = message.signers
+        if signers is None:
+            complete = False
+        else:
+            found |= dict.fromkeys(signers)
+    if view.payer:
+        found[view.payer] = None
+    return RequiredSigners(tuple(found), complete)
+
+
+def is_address_of(text: str, raw: bytes) -> bool:
+    """Tell whether ``text`` is the bech32 form, with whatever prefix, of the address ``raw``."""
+    prefix, separator, _ = text.rpartition("1")
+    return bool(separator) and _encoded(prefix, raw) == text
+
+
+@lru_cache(maxsize=1024)
+def _encoded(prefix: str, raw: bytes) -> str | None:
+    # Encoding the one address that is looked for costs less than decoding all that a transaction has.
+    try:
+        return address.encode(prefix, raw)
+    except FormatError:
+        return None
