@@ -25,6 +25,7 @@ ALL_PYTHON = [ROOT / name for name in ("tests", "scripts", "examples", "fixtures
 
 HEAVY = frozenset(
     {
+        "Crypto",
         "asyncio",
         "boto3",
         "coincurve",

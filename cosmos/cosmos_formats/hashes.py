@@ -1,4 +1,4 @@
-"""The hash functions of addresses."""
+"""The hash functions of addresses and of Ethereum's signatures."""
 
 from __future__ import annotations
 
@@ -23,3 +23,10 @@ def hash160(data: bytes) -> bytes:
 def adr028(type_name: str, key: bytes) -> bytes:
     """Return the 32-byte address of ADR-028: SHA-256 of the hashed type name followed by the key."""
     return hashlib.sha256(hashlib.sha256(type_name.encode()).digest() + key).digest()
+
+
+def keccak256(data: bytes) -> bytes:
+    """Return Keccak-256 of ``data``, 32 bytes: Ethereum's hash, which pads otherwise than SHA3-256."""
+    from Crypto.Hash import keccak
+
+    return keccak.new(digest_bits=256, data=data).digest()

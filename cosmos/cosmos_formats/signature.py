@@ -12,7 +12,11 @@ from cosmos_formats.curves import SECP256K1, SECP256R1
 from cosmos_formats.errors import InvalidSignature
 from cosmos_formats.pubkeys import KeyType
 
-_ORDER: Final = {KeyType.SECP256K1: SECP256K1.n, KeyType.SECP256R1: SECP256R1.n}
+_ORDER: Final = {
+    KeyType.SECP256K1: SECP256K1.n,
+    KeyType.SECP256R1: SECP256R1.n,
+    KeyType.ETH_SECP256K1: SECP256K1.n,
+}
 _SEQUENCE: Final = 0x30
 _INTEGER: Final = 0x02
 
@@ -22,7 +26,7 @@ def der_to_rs(der: bytes, key_type: KeyType) -> bytes:
 
     Args:
         der: The signature; only DER's one valid encoding of each pair of integers is accepted.
-        key_type: ``secp256k1`` or ``secp256r1``.
+        key_type: A type on a secp256 curve.
 
     Returns:
         64 bytes.
@@ -44,7 +48,7 @@ def rs_to_der(rs: bytes, key_type: KeyType) -> bytes:
 
     Args:
         rs: 64 bytes.
-        key_type: ``secp256k1`` or ``secp256r1``.
+        key_type: A type on a secp256 curve.
 
     Raises:
         InvalidSignature: A wrong length, or r or s out of range.
@@ -68,7 +72,7 @@ def low_s(rs: bytes, key_type: KeyType) -> bytes:
 
     Args:
         rs: 64 bytes.
-        key_type: ``secp256k1`` or ``secp256r1``.
+        key_type: A type on a secp256 curve.
 
     Raises:
         InvalidSignature: A wrong length, or r or s out of range.

@@ -6,7 +6,6 @@ secp256k1 goes through libsecp256k1 (``coincurve``), several times faster than O
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,8 @@ def verify(public_key: PublicKey, message: bytes, signature: bytes) -> bool:
     """Tell whether a signature over a message is good.
 
     Args:
-        public_key: secp256k1 and secp256r1 (ECDSA over the SHA-256 of the message) or ed25519 (RFC 8032).
+        public_key: secp256k1 and secp256r1 (ECDSA over the SHA-256 of the message), eth_secp256k1 (over its Keccak-256)
+            or ed25519 (RFC 8032).
         message: The sign bytes, unhashed.
         signature: r‖s, or R‖S for ed25519. Anything but 64 bytes, numbers out of range and high s are bad signatures.
 
@@ -33,14 +33,14 @@ def verify(public_key: PublicKey, message: bytes, signature: bytes) -> bool:
     """
     if public_key.key_type is KeyType.ED25519:
         return _verify_ed25519(public_key, message, signature)
-    return verify_digest(public_key, hashlib.sha256(message).digest(), signature)
+    return verify_digest(public_key, public_key.hash(message), signature)
 
 
 def verify_digest(public_key: PublicKey, digest: bytes, signature: bytes) -> bool:
     """As :func:`verify`, with the message already hashed.
 
     Args:
-        public_key: secp256k1 or secp256r1.
+        public_key: One on a secp256 curve.
         digest: 32 bytes.
         signature: r‖s.
 
@@ -48,7 +48,7 @@ def verify_digest(public_key: PublicKey, digest: bytes, signature: bytes) -> boo
         InvalidKey: Another kind of key, or one off its curve.
         InvalidSignature: The digest is not 32 bytes long.
     """
-    if public_key.key_type not in (KeyType.SECP256K1, KeyType.SECP256R1):
+    if public_key.key_type.curve not in (KeyType.SECP256K1, KeyType.SECP256R1):
         raise InvalidKey(f"{public_key.key_type} keys do not sign digests")
     if len(digest) != 32:
         raise InvalidSignature(f"digest of {len(digest)} bytes, expected 32")
@@ -58,7 +58,7 @@ def verify_digest(public_key: PublicKey, digest: bytes, signature: bytes) -> boo
         der = rs_to_der(signature, public_key.key_type)
     except InvalidSignature:
         return False
-    if public_key.key_type is KeyType.SECP256K1:
+    if public_key.key_type.curve is KeyType.SECP256K1:
         return bool(_secp256k1(public_key.data).verify(der, digest, None))
     return _verify_secp256r1(public_key, digest, der)
 

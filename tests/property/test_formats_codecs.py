@@ -26,12 +26,16 @@ from cosmos_formats.multisig import (
     pubkey_from_any,
     pubkey_from_proto_json,
 )
-from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.pubkeys import ETH_TYPE_URLS, KeyType, PublicKey
 from cosmos_formats.record import Ledger, Local, Multi, Offline, Record
 from cosmos_formats.signature import der_to_rs, is_low_s, low_s, rs_to_der
 from cosmos_formats.verify import verify
 
-ECDSA_TYPES = {KeyType.SECP256K1: SECP256K1.n, KeyType.SECP256R1: SECP256R1.n}
+ECDSA_TYPES = {
+    KeyType.SECP256K1: SECP256K1.n,
+    KeyType.SECP256R1: SECP256R1.n,
+    KeyType.ETH_SECP256K1: SECP256K1.n,
+}
 
 
 def make_key(key_type: KeyType, number: int) -> PublicKey:
@@ -39,9 +43,12 @@ def make_key(key_type: KeyType, number: int) -> PublicKey:
     seed = hashlib.sha256(number.to_bytes(8)).digest()
     if key_type is KeyType.SECP256K1:
         return PublicKey(key_type, coincurve.PrivateKey.from_int(number).public_key.format())
+    if key_type is KeyType.ETH_SECP256K1:
+        point = coincurve.PrivateKey.from_int(number).public_key.format()
+        return PublicKey(key_type, point, ETH_TYPE_URLS[number % len(ETH_TYPE_URLS)])
     if key_type is KeyType.SECP256R1:
-        point = ec.derive_private_key(number, ec.SECP256R1()).public_key()
-        return PublicKey(key_type, point.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
+        public = ec.derive_private_key(number, ec.SECP256R1()).public_key()
+        return PublicKey(key_type, public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
     if key_type is KeyType.ED25519:
         return PublicKey(key_type, Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
     return PublicKey(key_type, X25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
@@ -49,7 +56,8 @@ def make_key(key_type: KeyType, number: int) -> PublicKey:
 
 numbers = st.integers(1, 2**60)
 keys = st.builds(make_key, st.sampled_from(list(KeyType)), numbers)
-amino_keys = st.builds(make_key, st.sampled_from([KeyType.SECP256K1, KeyType.ED25519]), numbers)
+amino_types = [KeyType.SECP256K1, KeyType.ED25519, KeyType.ETH_SECP256K1]
+amino_keys = st.builds(make_key, st.sampled_from(amino_types), numbers)
 
 
 def group(members: list[AnyPublicKey], threshold: int) -> MultisigPublicKey:
@@ -126,7 +134,7 @@ def test_wire_reads_only_what_a_canonical_writer_writes(data: bytes) -> None:
 def test_public_key_round_trips(key: AnyPublicKey) -> None:
     assert pubkey_from_any(AnyValue.decode(key.to_any().encode())) == key
     assert pubkey_from_proto_json(key.to_proto_json()) == key
-    if isinstance(key, MultisigPublicKey) or key.key_type in (KeyType.SECP256K1, KeyType.ED25519):
+    if isinstance(key, MultisigPublicKey) or key.key_type in amino_types:
         assert pubkey_from_amino(key.to_amino()) == key
         assert len(key.address) == 20
 
