@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cosmos_formats.errors import FormatError
 from cosmos_formats.options import AMINO_NAME, read_options
+from cosmos_formats.wire import varint
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
 _VERSION: Final = 2
+_FILE_TAG: Final = b"\x0a"  # FileDescriptorSet.file
 
 PLUMBING: Final = (
     "amino/",
@@ -124,15 +126,13 @@ def build_index(files: Iterable[FileDescriptorProto]) -> tuple[bytes, SchemaInde
     Args:
         files: Each behind all that it imports (see :func:`imports_first`).
     """
-    from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
     data = bytearray()
     rows: list[IndexedFile] = []
     numbers: dict[str, int] = {}
     amino_names: dict[str, list[str]] = {}
     for file in files:
         content = file.SerializeToString(deterministic=True)
-        header = FileDescriptorSet(file=[file]).SerializeToString(deterministic=True)[: -len(content) or None]
+        header = _FILE_TAG + varint(len(content))
         needs = tuple(numbers[name] for name in file.dependency)
         messages = tuple(message.name for message in file.message_type)
         numbers[file.name] = len(rows)
