@@ -69,18 +69,17 @@ class MessageView:
         return facts(self._message)
 
     def fields(self) -> dict[str, object]:
-        """Return the message's fields for JSON, in proto-JSON with original names.
+        """Return the message's fields for JSON, as the SDK's commands print them.
 
-        Values are those on the wire: a decimal that the SDK multiplies by 10¹⁸ stays multiplied. Of an unknown message
-        there is only ``value``, in base64.
+        What has no JSON is shown as it is on the wire. Of an unknown message there is only ``value``, in base64.
         """
         if self._message is None or self._schema is None:
             from binascii import b2a_base64
 
             return {"value": b2a_base64(self.value, newline=False).decode("ascii")}
-        from cosmos_formats.signing.render import to_json
+        from cosmos_formats.protojson import encode
 
-        return to_json(self._message, self._schema)
+        return encode(self._message, self._schema, lenient=True)
 
 
 class MessageReader:
