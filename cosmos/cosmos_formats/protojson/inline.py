@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from json.decoder import py_scanstring
 from typing import Final
 
 _STRING_OR_SPACE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[ \t\r\n]+', re.DOTALL)
@@ -40,7 +39,7 @@ def _enter(text: str, at: int, part: str | int) -> int:
     while True:
         name: object = place
         if isinstance(part, str):
-            name, at = py_scanstring(text, at + 1)
+            name, at = _DECODER.raw_decode(text, at)
             at = _skip(text, _skip(text, at) + 1)
         if name == part:
             return at

@@ -21,7 +21,7 @@ _BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
 _LONGEST_NUMBER: Final = 400
 _BITS: Final = 256
 _PRECISION: Final = 18
-_DEC: Final = re.compile(r"(-?)([+-]?[0-9]+)(?:\.([0-9]{1,18}))?")
+_DEC: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]{1,18}))?")
 _DEC_LIMIT: Final = (1 << _BITS) * 10**_PRECISION - 1
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
