@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.protojson import values
 from cosmos_formats.protojson.encoder import MAX_DEPTH
-from cosmos_formats.protojson.plan import Field, Kind, plan_of, well_known
+from cosmos_formats.protojson.plan import Field, Kind, enum_numbers, plan_of, well_known
 from cosmos_formats.protojson.text import Fault, InvalidTxJson, Number, dumps, parse
 
 if TYPE_CHECKING:
@@ -264,10 +264,10 @@ class _Decoder:
 
 def _enum(field: Field, value: object) -> int:
     if type(value) is str:
-        named = field.enum_type.values_by_name.get(value)
-        if named is None:
+        number = enum_numbers(field.enum_type).get(value)
+        if number is None:
             raise Fault(f"{value[:80]!r} is no value of {field.enum_type.full_name}")
-        return int(named.number)
+        return number
     return values.integer(value, field.low, field.high)
 
 

@@ -146,6 +146,13 @@ def plan_of(descriptor: Descriptor) -> Plan:
     return Plan(fields, by_name, always)
 
 
+@lru_cache(maxsize=1024)
+def enum_numbers(enum_type: Descriptor) -> dict[str, int]:
+    """Return the numbers of an enum's values by their names."""
+    # Looked up here, not in the descriptor: protobuf's own lookup breaks on text that UTF-8 cannot write.
+    return {value.name: value.number for value in enum_type.values}
+
+
 @lru_cache(maxsize=64)
 def well_known(full_name: str) -> Kind | None:
     """Return the kind of a message type with a JSON form of its own, None for others."""
