@@ -46,7 +46,9 @@ _EXPERT: Final = frozenset(
 """Titles of outermost screens that only experts see, with all that is indented below them."""
 
 
-def sign_bytes(transaction: TxParts, signer: SignerData, schema: Schema, *, metadata: MetadataFor) -> bytes:
+def sign_bytes(
+    transaction: TxParts, signer: SignerData, schema: Schema, *, metadata: MetadataFor, complete: bool = False
+) -> bytes:
     """Return what a signer signs in this mode.
 
     Args:
@@ -55,14 +57,18 @@ def sign_bytes(transaction: TxParts, signer: SignerData, schema: Schema, *, meta
         schema: The message types that are known.
         metadata: Metadata of the denominations in it, by base denomination: what the chain has in its state. A
             denomination without is shown as it is.
+        complete: The chain has code for the newer protobuf library for all its messages, which is rare; see
+            :mod:`cosmos_formats.signing.textual.registries`.
 
     Raises:
         InvalidSignDoc: See :func:`screens`.
     """
-    return encode_screens(screens(transaction, signer, schema, metadata=metadata))
+    return encode_screens(screens(transaction, signer, schema, metadata=metadata, complete=complete))
 
 
-def screens(transaction: TxParts, signer: SignerData, schema: Schema, *, metadata: MetadataFor) -> tuple[Screen, ...]:
+def screens(
+    transaction: TxParts, signer: SignerData, schema: Schema, *, metadata: MetadataFor, complete: bool = False
+) -> tuple[Screen, ...]:
     """Return what a signer sees in this mode; see :func:`sign_bytes` for the arguments.
 
     The texts hold what the transaction holds: making control characters visible is up to whoever shows them.
@@ -81,7 +87,7 @@ def screens(transaction: TxParts, signer: SignerData, schema: Schema, *, metadat
     fee = {item.name: (item, value) for item, value in auth["fee"][1].ListFields()}
     others = _other_signers(auth, signer)
 
-    renderer = Renderer(schema, metadata)
+    renderer = Renderer(schema, metadata, complete=complete)
 
     def show(fields: dict[str, tuple[Any, Any]], name: str, title: str) -> None:
         if name in fields:
@@ -132,8 +138,8 @@ def matches(
 ) -> SignerData | None:
     """Tell whose sign bytes of a transaction these are.
 
-    They are only if rendering the transaction anew gives the same bytes. The screens name body and auth info by their
-    hash, so what the transaction says is then what is signed.
+    They are only if rendering the transaction anew gives the same bytes, with either kind of registry that a chain can
+    have. The screens name body and auth info by their hash, so what the transaction says is then what is signed.
 
     Args:
         data: The bytes to be signed in this mode.
@@ -157,7 +163,12 @@ def matches(
     if not chain_id or account_number is None or sequence is None:
         return None
     signer = SignerData(shown.get(_ADDRESS, ""), chain_id, account_number, sequence, public_key)
-    return signer if sign_bytes(transaction, signer, schema, metadata=metadata) == data else None
+    try:
+        if sign_bytes(transaction, signer, schema, metadata=metadata) == data:
+            return signer
+    except InvalidSignDoc:
+        pass  # where the complete registry is needed, only the refusal without it is in the way
+    return signer if sign_bytes(transaction, signer, schema, metadata=metadata, complete=True) == data else None
 
 
 def _head(data: bytes) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Equal to the message renderer of ``x/tx/signing/textual`` v0.14: fields in the order of their numbers, each with its
 name as title, and without those that are not set. What it cannot show it refuses: maps, floating point, fixed-width and
-zigzag integers, groups, types and enum values that are not known.
+zigzag integers, groups, types and enum values that are not known. Some messages it shows without their fields; see
+:mod:`cosmos_formats.signing.textual.registries`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from cosmos_formats.options import field_options
 from cosmos_formats.signing.messages import MAX_DEPTH, MessageReader, is_map, is_repeated
 from cosmos_formats.signing.textual import values
 from cosmos_formats.signing.textual.coins import MetadataFor, format_coins
+from cosmos_formats.signing.textual.registries import is_complete, is_placeholder
 from cosmos_formats.signing.textual.screen import MAX_SCREENS
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class _Shape:
         kind: What its elements are called in the header of a list.
         repeated: It is a list.
         coins: It is a list of coins, which is shown in one screen.
+        placeholder: Its type is not known to Go where its message is not in the complete registry.
         text: How one value is written; None for messages.
     """
 
@@ -70,6 +73,7 @@ class _Shape:
     kind: str
     repeated: bool
     coins: bool
+    placeholder: bool
     text: Callable[..., str] | None
 
 
@@ -79,13 +83,15 @@ class Renderer:
     Args:
         schema: The message types that are known.
         metadata: Where the metadata of coins is found.
+        complete: All types are in the complete registry.
     """
 
-    __slots__ = ("_metadata", "_reader", "_schema", "lines")
+    __slots__ = ("_complete", "_metadata", "_reader", "_schema", "lines")
 
-    def __init__(self, schema: Schema, metadata: MetadataFor) -> None:
+    def __init__(self, schema: Schema, metadata: MetadataFor, *, complete: bool) -> None:
         self._schema = schema
         self._metadata = metadata
+        self._complete = complete
         self._reader = MessageReader(schema)
         self.lines: list[Line] = []
 
@@ -111,11 +117,11 @@ class Renderer:
         Raises:
             InvalidSignDoc: Something in it cannot be shown.
         """
-        self._field(item, value, title, _Place(0, 0, 0, tolerate))
+        self._field(item, value, title, _Place(0, 0, 0, tolerate, True))
 
     def top_packed(self, type_url: str, value: bytes, title: str, *, tolerate: bool) -> None:
         """Add the screens of a packed message, at the outermost level; see :meth:`top_field`."""
-        self._packed(type_url, value, title, _Place(0, 0, 0, tolerate))
+        self._packed(type_url, value, title, _Place(0, 0, 0, tolerate, True))
 
     def _fields(self, message: Message, place: _Place) -> None:
         # ListFields gives the fields that are set, by number: Go's rule for what is shown, and its order.
@@ -136,22 +142,26 @@ class Renderer:
             self.add("", f"End of {title}", place.indent)
 
     def _value(self, shape: _Shape, value: Message, title: str, place: _Place) -> None:
+        placeholder = shape.placeholder and not place.complete
         if shape.text is not None:
+            if placeholder:
+                raise InvalidSignDoc(f"the values of {shape.kind} are not known to the SDK in this mode")
             self.add(title, shape.text(value), place.indent)
         elif value.DESCRIPTOR.full_name == _ANY:
             self._packed(value.type_url, value.value, title, place)
         else:
             text = self._one_line(value)
             self.add(title, f"{value.DESCRIPTOR.name} object" if text is None else text, place.indent)
-            if text is None:
-                self._fields(value, place.inside())
+            if text is None and not placeholder:
+                self._fields(value, place.inside(place.complete))
 
     def _packed(self, type_url: str, data: bytes, title: str, place: _Place) -> None:
         self.add(title, type_url, place.indent)
-        place = place.inside(packed=True)
         message_class = self._schema.find(type_url)
         if message_class is None:
             raise InvalidSignDoc(f"the message type {type_url[:100]!r} is not known")
+        # Go looks up each packed type anew, in the complete registry first.
+        place = place.inside(self._complete or is_complete(message_class.DESCRIPTOR.full_name), packed=True)
         message = self._reader.parse(message_class, data, type_url, tolerate=place.tolerate)
         if message_class.DESCRIPTOR.full_name == _ANY:
             self._packed(message.type_url, message.value, "", place)
@@ -183,17 +193,19 @@ class _Place:
         depth: In how many messages it is.
         packed: In how many packed messages it is.
         tolerate: Unknown fields that are not critical are accepted there.
+        complete: The message that it is in is from the complete registry.
     """
 
     indent: int
     depth: int
     packed: int
     tolerate: bool
+    complete: bool
 
     def indented(self) -> _Place:
-        return _Place(self.indent + 1, self.depth, self.packed, self.tolerate)
+        return _Place(self.indent + 1, self.depth, self.packed, self.tolerate, self.complete)
 
-    def inside(self, *, packed: bool = False) -> _Place:
+    def inside(self, complete: bool, *, packed: bool = False) -> _Place:
         """Return the place of the fields of a message here.
 
         Raises:
@@ -203,7 +215,7 @@ class _Place:
             raise InvalidSignDoc(f"messages nested more than {MAX_DEPTH} deep")
         if self.depth >= MAX_NESTING:
             raise InvalidSignDoc(f"fields nested more than {MAX_NESTING} deep")
-        return _Place(self.indent + 1, self.depth + 1, self.packed + packed, self.tolerate)
+        return _Place(self.indent + 1, self.depth + 1, self.packed + packed, self.tolerate, complete)
 
 
 def sentence_case(name: str) -> str:
@@ -219,16 +231,17 @@ def _shape(item: FieldDescriptor) -> _Shape:
         if is_map(item):
             raise InvalidSignDoc(f"{item.full_name} is a map, which SIGN_MODE_TEXTUAL cannot show")
         kind = sentence_case(item.message_type.name)
-        return _Shape(title, kind, repeated, repeated and item.message_type.full_name == _COIN, None)
+        coins = repeated and item.message_type.full_name == _COIN
+        return _Shape(title, kind, repeated, coins, is_placeholder(item), None)
     if item.type == item.TYPE_ENUM:
-        return _Shape(title, sentence_case(item.enum_type.name), repeated, False, _enum(item))
+        return _Shape(title, sentence_case(item.enum_type.name), repeated, False, is_placeholder(item), _enum(item))
     kind = _TYPE_NAMES.get(item.type, "unknown")
     text = _TEXTS.get(kind)
     if text is None:
         raise InvalidSignDoc(f"{item.full_name} is of the type {kind}, which SIGN_MODE_TEXTUAL cannot show")
     if kind == "string":
         text = _SCALARS.get(field_options(item).scalar, text)
-    return _Shape(title, sentence_case(kind), repeated, False, text)
+    return _Shape(title, sentence_case(kind), repeated, False, False, text)
 
 
 def _enum(item: FieldDescriptor) -> Callable[[int], str]:

@@ -1,0 +1,46 @@
+"""Which types the SDK renders without their fields.
+
+A chain's binary has two registries of message types. Packages with code for the newer protobuf library, which
+``cosmossdk.io/api`` has for all modules of the SDK, are in the complete one. Everything else (IBC, wasm, most chains'
+own messages) is only in gogoproto's, which each generated file enters when the program starts, one Go package after
+the other and within a package by file name. A type in a file that enters later is a placeholder in the earlier one:
+SIGN_MODE_TEXTUAL shows such a message without its fields, and refuses such an enum. So the messages in ``tx.proto`` of
+wasm are shown without the fields of an ``AccessConfig``, which is in ``types.proto`` beside it. What is left out is
+signed all the same, by the hash of the raw bytes.
+
+The descriptors say which file enters when; which packages are in the complete registry, only the chain's binary does.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from cosmos_formats.schema import FieldDescriptor
+
+_COMPLETE: Final = ("cosmos.", "google.protobuf.", "tendermint.")
+
+
+def is_complete(full_name: str) -> bool:
+    """Tell whether a message type is in the complete registry of a usual chain."""
+    return full_name.startswith(_COMPLETE)
+
+
+@lru_cache(maxsize=8192)
+def is_placeholder(item: FieldDescriptor) -> bool:
+    """Tell whether gogoproto's registry has only a placeholder for the message or enum type of a field."""
+    target = item.enum_type if item.message_type is None else item.message_type
+    here, there = item.file, target.file
+    if here.name == there.name or _go_package(here) != _go_package(there):
+        return False
+    return _go_file(here) < _go_file(there)
+
+
+def _go_package(file: Any) -> str:
+    """Return the import path of the Go code of a file; a package name may follow it behind a semicolon."""
+    return str(file.GetOptions().go_package).partition(";")[0]
+
+
+def _go_file(file: Any) -> str:
+    return str(file.name).rpartition("/")[2].removesuffix(".proto") + ".pb.go"
