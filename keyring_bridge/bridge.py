@@ -3,7 +3,7 @@
 Every signature of the project, whoever asks for it, passes these steps in this order::
 
     1 resolve    name -> record -> provider
-    2 decode     sign bytes -> TxView | Opaque
+    2 read       payload -> what it says, and whether it is this key's to sign
     3 decide     the policy's decision
     4 intend     one durable audit entry, before the device is touched
     5 sign       the provider, once
@@ -33,8 +33,6 @@ from keyring_bridge.errors import (
     CannotSign,
     ConfigError,
     DeadlineExceeded,
-    InvalidRequest,
-    InvalidSignDoc,
     KeyNotFound,
     NonceReuse,
     NoPolicy,
@@ -45,16 +43,17 @@ from keyring_bridge.live_policy import LivePolicy
 from keyring_bridge.model import Caller, KeyRef, Purpose, SignRequest, SignResult
 from keyring_bridge.names import ITEM_SUFFIX, lookup_name
 from keyring_bridge.policy import Policy, Question
+from keyring_bridge.reading import RequestReader
 from keyring_bridge.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from cosmos_formats.signing.tx_view import Opaque, TxView
     from keyring_bridge.audit import AuditLog, AuditToken
     from keyring_bridge.config import Config
     from keyring_bridge.device import Device
     from keyring_bridge.manager import ProviderManager
     from keyring_bridge.model import ProviderStatus
     from keyring_bridge.providers.base import ProviderBase
+    from keyring_bridge.reading import View
     from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import Store, StoredRecord
 
@@ -84,8 +83,10 @@ class _SigningKey:
     hashes: bool
 
     @classmethod
-    def of(cls, name: str, ref: KeyRef, provider: ProviderBase, purpose: Purpose) -> _SigningKey:
-        key = ref.public_key
+    def of(
+        cls, name: str, ref: KeyRef, provider: ProviderBase, purpose: Purpose, public_key: PublicKey | None = None
+    ) -> _SigningKey:
+        key = public_key or ref.public_key
         return cls(name, ref, provider, purpose, key, key.fingerprint, key.key_type is not KeyType.ED25519)
 
 
@@ -107,6 +108,7 @@ class Bridge:
         self._providers = providers
         self._policy = LivePolicy(config.policy_path)
         self._watchdog = Watchdog()
+        self._reader = RequestReader(store)
         self._resolved: dict[str, tuple[StoredRecord, _SigningKey]] = {}
 
     @classmethod
@@ -177,12 +179,12 @@ class Bridge:
         correlation = os.urandom(8).hex()
         try:
             key = self._resolve(request.key)
-            message_digest, view = self._decode(key, request)
+            message_digest, view = self._reader.read(key.public_key, key.purpose, request)
             rule, policy = self._decide(key, request, view, caller)
         except Exception as error:
             self._refused(correlation, request, caller, error)
         intent = {
-            "op": "digest" if request.digest else "sign",
+            "op": request.operation,
             "key": key.name,
             "fingerprint": key.fingerprint,
             "caller": caller.name,
@@ -254,39 +256,11 @@ class Bridge:
         if record.provider is None or record.uri is None or not isinstance(public_key, PublicKey):
             # The SDK's text; it says "offline" for multisig records too.
             raise CannotSign("cannot sign with offline keys")
-        ref = KeyRef(record.uri, public_key)
-        return _SigningKey.of(record.name, ref, self._providers.get(record.provider), record.purpose)
+        ref = KeyRef(record.uri, public_key.plain)
+        provider = self._providers.get(record.provider)
+        return _SigningKey.of(record.name, ref, provider, record.purpose, public_key)
 
-    def _decode(self, key: _SigningKey, request: SignRequest) -> tuple[bytes, TxView | Opaque]:
-        """Return the SHA-256 of the message (or the digest that was given) and what the payload says."""
-        from cosmos_formats.signing import tx_view
-        from cosmos_formats.signing.views import view as view_document
-
-        if key.purpose is not Purpose.ACCOUNT:
-            raise CannotSign(f"this key is for {key.purpose}; only account keys sign transactions")
-        if request.digest:
-            if len(request.payload) != 32:
-                raise InvalidRequest(f"digest of {len(request.payload)} bytes, expected 32")
-            if not key.hashes:
-                raise InvalidRequest("ed25519 keys sign messages, not digests")
-            return request.payload, tx_view.Opaque.of(request.payload, "digest")
-        if not request.payload:
-            raise InvalidSignDoc("the sign bytes are empty")
-        try:
-            view = view_document(request.mode, request.payload)
-        except FormatError as error:
-            raise InvalidSignDoc(str(error)) from error
-        if isinstance(view, tx_view.TxView) and not view.has_signer(key.public_key):
-            raise InvalidSignDoc(
-                "the key is not among the signers that the transaction names"
-                if view.names_every_signer
-                else "the transaction leaves out a signer's public key, so nobody can tell that it is this key's"
-            )
-        return sha256(request.payload).digest(), view
-
-    def _decide(
-        self, key: _SigningKey, request: SignRequest, view: TxView | Opaque, caller: Caller
-    ) -> tuple[str, Policy]:
+    def _decide(self, key: _SigningKey, request: SignRequest, view: View, caller: Caller) -> tuple[str, Policy]:
         try:
             policy = self._policy.current()
         except ConfigError as error:
@@ -299,7 +273,7 @@ class Bridge:
                 key=key.name,
                 fingerprint=key.fingerprint,
                 purpose=key.purpose,
-                operation="digest" if request.digest else "sign",
+                operation=request.operation,
                 mode=request.mode,
                 view=view,
                 caller=caller,
@@ -467,7 +441,7 @@ class Bridge:
             "sign.refused",
             correlation,
             {
-                "op": "digest" if request.digest else "sign",
+                "op": request.operation,
                 "key": request.key[:256],
                 "caller": caller.name,
                 "mode": request.mode.name,

@@ -23,16 +23,19 @@ from keyring_bridge.errors import (
     ExportRefused,
     InvalidAddress,
     InvalidKey,
+    InvalidRequest,
     KeyExists,
     KeyNotFound,
     NotAvailable,
 )
-from keyring_bridge.model import KeyRef, Purpose, SignRequest, SignResult
+from keyring_bridge.model import KeyRef, Operation, Purpose, SignRequest, SignResult
 from keyring_bridge.names import check_name
 from keyring_bridge.store.base import StoredRecord
 from keyring_bridge.token_keys import TokenKeys
 
 if TYPE_CHECKING:
+    from cosmos_formats.signing.textual import MetadataFor
+    from cosmos_formats.signing.transaction import TxParts
     from keyring_bridge.secrets import SecretBytes
 
 Records = list[StoredRecord]
@@ -82,10 +85,31 @@ class Keyring(TokenKeys):
     # --- signing -------------------------------------------------------------------------------------------------
 
     def sign(
-        self, uid: str, message: bytes, mode: SignMode, *, request_id: str = "", deadline: float | None = None
+        self,
+        uid: str,
+        message: bytes,
+        mode: SignMode,
+        *,
+        transaction: TxParts | None = None,
+        metadata: MetadataFor | None = None,
+        request_id: str = "",
+        deadline: float | None = None,
     ) -> SignResult:
-        """Sign the sign bytes of a transaction (see :meth:`keyring_bridge.bridge.Bridge.sign`)."""
-        request = SignRequest(uid, message, mode, request_id=request_id, deadline=deadline)
+        """Sign the sign bytes of a transaction (see :meth:`keyring_bridge.bridge.Bridge.sign`).
+
+        Args:
+            uid: Name of the record.
+            message: The sign bytes, unhashed.
+            mode: How they are to be read.
+            transaction: Body and auth info, without which TEXTUAL sign bytes cannot be read.
+            metadata: The bank's metadata that the TEXTUAL screens were made with; None for that of the chain's entry
+                (``hsm chain add``).
+            request_id: The caller's own id for the audit log.
+            deadline: Moment of ``time.monotonic()``; None for the configured limit.
+        """
+        request = SignRequest(
+            uid, message, mode, transaction=transaction, metadata=metadata, request_id=request_id, deadline=deadline
+        )
         return self._bridge.sign(request, self._caller)
 
     def sign_by_address(
@@ -94,18 +118,56 @@ class Keyring(TokenKeys):
         message: bytes,
         mode: SignMode,
         *,
+        transaction: TxParts | None = None,
+        metadata: MetadataFor | None = None,
         request_id: str = "",
         deadline: float | None = None,
     ) -> SignResult:
         """As :meth:`sign`, for the record with this address."""
         name = self.key_by_address(address).name
-        return self.sign(name, message, mode, request_id=request_id, deadline=deadline)
+        return self.sign(
+            name,
+            message,
+            mode,
+            transaction=transaction,
+            metadata=metadata,
+            request_id=request_id,
+            deadline=deadline,
+        )
+
+    def sign_arbitrary(
+        self, uid: str, data: bytes, *, prefix: str | None = None, request_id: str = "", deadline: float | None = None
+    ) -> SignResult:
+        """Sign data that is no transaction, in the envelope of ADR-036, as Keplr's ``signArbitrary`` does.
+
+        Args:
+            uid: Name of the record.
+            data: At least one byte; texts in UTF-8.
+            prefix: Human-readable part of the signer's address; the configured one if None.
+            request_id: As for :meth:`sign`.
+            deadline: As for :meth:`sign`.
+
+        Raises:
+            PolicyDenied: The policy of the key does not say ``arbitrary_data = true``.
+        """
+        from cosmos_formats.signing import adr036
+
+        try:
+            signer = bech32_address.encode(prefix or self._bridge.config.prefix, self.key(uid).address)
+            document = adr036.sign_doc(signer, data)
+        except FormatError as error:
+            raise InvalidRequest(str(error)) from error
+        mode, operation = SignMode.LEGACY_AMINO_JSON, Operation.ARBITRARY
+        request = SignRequest(uid, document, mode, operation, request_id=request_id, deadline=deadline)
+        return self._bridge.sign(request, self._caller)
 
     def sign_digest(
         self, uid: str, digest: bytes, *, request_id: str = "", deadline: float | None = None
     ) -> SignResult:
         """Sign a 32-byte digest whose message nobody sees. Refused unless the policy names ``unsafe_blind_signing``."""
-        request = SignRequest(uid, digest, SignMode.UNSPECIFIED, digest=True, request_id=request_id, deadline=deadline)
+        request = SignRequest(
+            uid, digest, SignMode.UNSPECIFIED, Operation.DIGEST, request_id=request_id, deadline=deadline
+        )
         return self._bridge.sign(request, self._caller)
 
     # --- records without a key in a token ----------------------------------------------------------------------

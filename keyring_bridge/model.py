@@ -11,7 +11,10 @@ from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from cosmos_formats.signing.textual import MetadataFor
+
     from cosmos_formats.pubkeys import KeyType, PublicKey
+    from cosmos_formats.signing.transaction import TxParts
 
 MAX_REQUEST_ID = 128
 
@@ -23,6 +26,17 @@ class Purpose(StrEnum):
     CONSENSUS = "consensus"
     ENCRYPTION = "encryption"
     AUDIT = "audit"
+
+
+class Operation(StrEnum):
+    """What a signature is asked for. Policy treats each on its own."""
+
+    SIGN = "sign"
+    """A transaction's sign bytes."""
+    DIGEST = "digest"
+    """32 bytes whose message nobody sees: blind signing."""
+    ARBITRARY = "arbitrary"
+    """Data that is no transaction, in the envelope of ADR-036."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +177,12 @@ class SignRequest:
 
     Attributes:
         key: Name of the record.
-        payload: For the sign modes the sign bytes, unhashed. For ``digest=True`` 32 bytes, already hashed.
+        payload: The sign bytes, unhashed; for ``Operation.DIGEST`` 32 bytes, already hashed.
         mode: The declared sign mode; it picks the parser.
-        digest: The payload is a digest: blind signing.
+        operation: What kind of payload it is.
+        transaction: Body and auth info of the transaction, which TEXTUAL sign bytes cannot be read without.
+        metadata: Gives the bank's metadata of a denomination, in which TEXTUAL shows amounts. A wrong one cannot harm:
+            the screens end with the hash of the transaction, and are rendered again from it.
         request_id: The caller's own id for the audit log, at most 128 characters.
         deadline: Moment of ``time.monotonic()`` after which the answer is of no use; None for the provider's own limit.
     """
@@ -173,7 +190,9 @@ class SignRequest:
     key: str
     payload: bytes = field(repr=False)
     mode: SignMode
-    digest: bool = False
+    operation: Operation = Operation.SIGN
+    transaction: TxParts | None = field(default=None, repr=False)
+    metadata: MetadataFor | None = field(default=None, repr=False)
     request_id: str = ""
     deadline: float | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -56,6 +57,14 @@ class MultisigPublicKey:
     def type_url(self) -> str:
         """Type URL of the protobuf message that holds the key."""
         return TYPE_URL
+
+    def members(self) -> Iterator[PublicKey]:
+        """Yield the keys that sign for it, those of nested multisig keys in their places."""
+        for key in self.keys:
+            if isinstance(key, MultisigPublicKey):
+                yield from key.members()
+            else:
+                yield key
 
     def to_any(self) -> AnyValue:
         """Return the key as the SDK packs it into records and signer infos."""

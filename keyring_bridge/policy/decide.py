@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from cosmos_formats.signing.tx_view import TxView
-from keyring_bridge.model import Purpose
+from cosmos_formats.signing.tx_view import ArbitraryData, TxView
+from keyring_bridge.model import Operation, Purpose
 from keyring_bridge.policy.model import Decision
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _SHOWN = 200
 NO_POLICY = "no-policy"
 ALLOWED = "messages"
 ALLOWED_BLIND = "unsafe_blind_signing"
+ALLOWED_DATA = "arbitrary_data"
 
 
 def decide(policy: Policy, question: Question) -> Decision:
@@ -46,6 +47,8 @@ def decide(policy: Policy, question: Question) -> Decision:
         objection = rule(key_policy, question, view)
         if objection is not None:
             return Decision("deny", name, objection)
+    if question.operation is Operation.ARBITRARY:
+        return Decision("allow", ALLOWED_DATA, "the policy allows arbitrary data with this key")
     if view is None:
         return Decision("allow", ALLOWED_BLIND, "the policy allows blind signing with this key")
     for name, check in TRANSACTION_RULES:
@@ -57,7 +60,7 @@ def decide(policy: Policy, question: Question) -> Decision:
 
 def _readable(question: Question) -> TxView | None:
     """Return what the question's document says, or None if that cannot be known."""
-    return question.view if question.operation == "sign" and isinstance(question.view, TxView) else None
+    return question.view if question.operation is Operation.SIGN and isinstance(question.view, TxView) else None
 
 
 def _shown(text: str) -> str:
@@ -88,14 +91,22 @@ def _callers(policy: KeyPolicy, question: Question, view: TxView | None) -> str 
 
 
 def _blind_signing(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
-    if policy.unsafe_blind_signing or view is not None:
+    if policy.unsafe_blind_signing or view is not None or question.operation is Operation.ARBITRARY:
         return None
-    what = "a digest" if question.operation == "digest" else "a document that cannot be read"
+    what = "a digest" if question.operation is Operation.DIGEST else "a document that cannot be read"
     return f"this would be blind signing of {what}, which the policy does not allow"
 
 
+def _arbitrary_data(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
+    if question.operation is not Operation.ARBITRARY:
+        return None
+    if not isinstance(question.view, ArbitraryData):
+        return "this is no arbitrary data in the envelope of ADR-036"
+    return None if policy.arbitrary_data else "signing arbitrary data (ADR-036) is not allowed"
+
+
 def _sign_modes(policy: KeyPolicy, question: Question, view: TxView | None) -> str | None:
-    if question.operation == "digest":
+    if question.operation is not Operation.SIGN:
         return None
     if view is not None and view.mode != question.mode:
         return "the document is of another sign mode than the request says"
@@ -109,6 +120,7 @@ RULES: tuple[tuple[str, Callable[[KeyPolicy, Question, TxView | None], str | Non
     ("purpose", _purpose),
     ("callers", _callers),
     ("sign_modes", _sign_modes),
+    ("arbitrary_data", _arbitrary_data),
     ("unsafe_blind_signing", _blind_signing),
 )
 """Rules that every request passes: their name, and the objection or None. The view is None if nobody can read it."""

@@ -29,6 +29,7 @@ SIGN_MODES: Mapping[str, SignMode] = {
     "direct-aux": SignMode.DIRECT_AUX,
     "amino-json": SignMode.LEGACY_AMINO_JSON,
     "textual": SignMode.TEXTUAL,
+    "eip-191": SignMode.EIP_191,
 }
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -40,10 +41,11 @@ class _Key:
     """One table of ``keys``."""
 
     chains: tuple[str, ...]
-    sign_modes: tuple[Literal["direct", "direct-aux", "amino-json", "textual"], ...]
+    sign_modes: tuple[Literal["direct", "direct-aux", "amino-json", "textual", "eip-191"], ...]
     messages: tuple[str, ...]
     fingerprint: str | None = None  # required too, but missing it deserves a hint
     callers: tuple[str, ...] | None = None
+    arbitrary_data: bool = False
     unsafe_blind_signing: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class _Key:
             sign_modes=frozenset(SIGN_MODES[mode] for mode in self.sign_modes),
             messages=MessagePatterns.of(self.messages),
             callers=None if self.callers is None else frozenset(self.callers),
+            arbitrary_data=self.arbitrary_data,
             unsafe_blind_signing=self.unsafe_blind_signing,
         )
 

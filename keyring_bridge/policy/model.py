@@ -12,11 +12,10 @@ from keyring_bridge.policy.patterns import MessagePatterns
 
 if TYPE_CHECKING:
     from cosmos_formats.signing import SignMode
-    from cosmos_formats.signing.tx_view import Opaque, TxView
-    from keyring_bridge.model import Caller, Purpose
+    from cosmos_formats.signing.tx_view import ArbitraryData, Opaque, TxView
+    from keyring_bridge.model import Caller, Operation, Purpose
 
 Verdict = Literal["allow", "deny", "ask"]
-Operation = Literal["sign", "digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,8 @@ class Question:
         key: Name of the record.
         fingerprint: SHA-256 of the record's public key, 64 lower-case hexadecimal digits.
         purpose: What the key is for.
-        operation: ``sign`` for a document, ``digest`` for 32 bytes whose message nobody sees.
-        mode: The declared sign mode; of no meaning for ``digest``.
+        operation: What kind of payload it is.
+        mode: The declared sign mode; it counts for ``Operation.SIGN`` alone.
         view: What the payload says; None if it was not looked at, which counts as opaque.
         caller: Who asks.
     """
@@ -38,7 +37,7 @@ class Question:
     purpose: Purpose
     operation: Operation
     mode: SignMode
-    view: TxView | Opaque | None
+    view: TxView | ArbitraryData | Opaque | None
     caller: Caller
 
 
@@ -67,6 +66,7 @@ class KeyPolicy:
         sign_modes: Sign modes.
         messages: Types of messages.
         callers: Names of callers; None for anybody who reaches the bridge.
+        arbitrary_data: Whether data that is no transaction (ADR-036) may be signed.
         unsafe_blind_signing: Whether digests and documents that cannot be read may be signed.
     """
 
@@ -75,6 +75,7 @@ class KeyPolicy:
     sign_modes: frozenset[SignMode] = frozenset()
     messages: MessagePatterns = field(default_factory=MessagePatterns)
     callers: frozenset[str] | None = None
+    arbitrary_data: bool = False
     unsafe_blind_signing: bool = False
 
 

@@ -25,6 +25,7 @@ from keyring_plugin.records import KeyEntry
 
 if TYPE_CHECKING:
     from cosmos_formats.multisig import AnyPublicKey
+    from cosmos_formats.signing.transaction import TxParts
     from keyring_bridge.model import SignResult
     from keyring_bridge.secrets import SecretBytes
     from keyring_plugin.channel import Channel
@@ -206,7 +207,14 @@ class KeyringClient:
         return KeyEntry.from_wire(self.call("keyring.importPrivKeyHex", uid=uid, hex=digits, algo=algorithm))
 
     def sign(
-        self, uid: str, message: bytes, mode: SignMode = SignMode.DIRECT, *, timeout: float | None = None
+        self,
+        uid: str,
+        message: bytes,
+        mode: SignMode = SignMode.DIRECT,
+        *,
+        transaction: TxParts | None = None,
+        coin_metadata: Sequence[Mapping[str, object]] | None = None,
+        timeout: float | None = None,
     ) -> SignResult:
         """Sign the sign bytes of a transaction, if the policy allows what they say.
 
@@ -214,19 +222,41 @@ class KeyringClient:
             uid: Name of the key.
             message: The sign bytes, unhashed.
             mode: How they are to be read.
+            transaction: Body and auth info, without which TEXTUAL sign bytes cannot be read.
+            coin_metadata: The bank's metadata (JSON objects) that TEXTUAL screens were made with; None for what the
+                bridge knows of the chain.
             timeout: Seconds it may take; the client's own if None.
         """
-        return self._signed(
-            self.call("keyring.sign", uid=uid, msg=_base64(message), mode=f"SIGN_MODE_{mode.name}", timeout=timeout)
-        )
+        more = _signing(message, mode, transaction, coin_metadata)
+        return self._signed(self.call("keyring.sign", uid=uid, timeout=timeout, **more))
 
     def sign_by_address(
-        self, address: str, message: bytes, mode: SignMode = SignMode.DIRECT, *, timeout: float | None = None
+        self,
+        address: str,
+        message: bytes,
+        mode: SignMode = SignMode.DIRECT,
+        *,
+        transaction: TxParts | None = None,
+        coin_metadata: Sequence[Mapping[str, object]] | None = None,
+        timeout: float | None = None,
     ) -> SignResult:
         """As :meth:`sign`, for the key with this bech32 address."""
-        sent = _base64(message)
-        name = f"SIGN_MODE_{mode.name}"
-        return self._signed(self.call("keyring.signByAddress", address=address, msg=sent, mode=name, timeout=timeout))
+        more = _signing(message, mode, transaction, coin_metadata)
+        return self._signed(self.call("keyring.signByAddress", address=address, timeout=timeout, **more))
+
+    def sign_arbitrary(
+        self, uid: str, data: bytes, *, prefix: str | None = None, timeout: float | None = None
+    ) -> SignResult:
+        """Sign data that is no transaction (ADR-036), if the policy allows that with this key.
+
+        Args:
+            uid: Name of the key.
+            data: At least one byte.
+            prefix: Prefix of the signer's address; the bridge's own if None.
+            timeout: Seconds it may take; the client's own if None.
+        """
+        sent = _base64(data)
+        return self._signed(self.call("keyring.signArbitrary", uid=uid, data=sent, prefix=prefix, timeout=timeout))
 
     def sign_digest(self, uid: str, digest: bytes, *, timeout: float | None = None) -> SignResult:
         """Sign 32 bytes whose meaning nobody sees; refused unless the policy allows blind signing."""
@@ -255,3 +285,25 @@ class KeyringClient:
 
 def _base64(data: bytes) -> str:
     return b2a_base64(data, newline=False).decode("ascii")
+
+
+def _signing(
+    message: bytes,
+    mode: SignMode,
+    transaction: TxParts | None,
+    coin_metadata: Sequence[Mapping[str, object]] | None,
+) -> dict[str, Any]:
+    """Return the parameters that both ways to sign a transaction take besides the key."""
+    parts = None
+    if transaction is not None:
+        parts = {
+            "body_bytes": _base64(transaction.body_bytes),
+            "auth_info_bytes": _base64(transaction.auth_info_bytes),
+        }
+    metadata = None if coin_metadata is None else list(coin_metadata)
+    return {
+        "msg": _base64(message),
+        "mode": f"SIGN_MODE_{mode.name}",
+        "transaction": parts,
+        "coin_metadata": metadata,
+    }

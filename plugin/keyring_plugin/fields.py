@@ -247,6 +247,30 @@ class ListOf(FieldType):
         return [self.item.read(item) for item in value]
 
 
+@dataclass(frozen=True, slots=True)
+class CoinMetadataField(FieldType):
+    """The metadata of denominations, as the bank module's query writes it."""
+
+    limit: int = 256
+
+    @property
+    def schema(self) -> Schema:
+        """See the base class."""
+        return {"type": "array", "items": {"type": "object"}, "maxItems": self.limit}
+
+    def read(self, value: object) -> object:
+        """Return the metadata by base denomination."""
+        from cosmos_formats.errors import FormatError
+        from cosmos_formats.signing.textual import CoinMetadata
+
+        if not isinstance(value, list) or len(value) > self.limit:
+            raise InvalidRequest(f"expected an array of at most {self.limit} objects")
+        try:
+            return {metadata.base: metadata for metadata in map(CoinMetadata.from_json, value)}
+        except FormatError as error:
+            raise InvalidRequest(str(error)) from None
+
+
 def read_members(
     given: Mapping[str, object], types: Mapping[str, FieldType], required: tuple[str, ...]
 ) -> dict[str, object]:

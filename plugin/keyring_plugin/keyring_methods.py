@@ -81,16 +81,39 @@ def key_by_address(context: Context, params: Params) -> object:
 
 def sign(context: Context, params: Params) -> object:
     """``keyring.sign``."""
-    result = context.session.keyring.sign(
-        params["uid"], params["msg"], params["mode"], request_id=context.request_id, deadline=context.deadline
-    )
-    return _signature(result)
+    return _signature(context.session.keyring.sign(params["uid"], **_signing(context, params)))
 
 
 def sign_by_address(context: Context, params: Params) -> object:
     """``keyring.signByAddress``."""
-    result = context.session.keyring.sign_by_address(
-        params["address"], params["msg"], params["mode"], request_id=context.request_id, deadline=context.deadline
+    return _signature(context.session.keyring.sign_by_address(params["address"], **_signing(context, params)))
+
+
+def _signing(context: Context, params: Params) -> dict[str, Any]:
+    """Return what both ways to sign a transaction take besides the key."""
+    parts = params.get("transaction")
+    if parts is not None:
+        from cosmos_formats.signing.transaction import TxParts
+
+        parts = TxParts(**parts)
+    return {
+        "message": params["msg"],
+        "mode": params["mode"],
+        "transaction": parts,
+        "metadata": params.get("coin_metadata"),
+        "request_id": context.request_id,
+        "deadline": context.deadline,
+    }
+
+
+def sign_arbitrary(context: Context, params: Params) -> object:
+    """``keyring.signArbitrary``."""
+    result = context.session.keyring.sign_arbitrary(
+        params["uid"],
+        params["data"],
+        prefix=params.get("prefix"),
+        request_id=context.request_id,
+        deadline=context.deadline,
     )
     return _signature(result)
 
@@ -231,6 +254,7 @@ KEYRING_HANDLERS: Mapping[str, Handler] = {
     "keyring.saveMultisig": save_multisig,
     "keyring.sign": sign,
     "keyring.signByAddress": sign_by_address,
+    "keyring.signArbitrary": sign_arbitrary,
     "keyring.signDigest": sign_digest,
     "keyring.importPrivKey": import_priv_key,
     "keyring.importPrivKeyHex": import_priv_key_hex,

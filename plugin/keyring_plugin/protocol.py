@@ -14,7 +14,17 @@ from collections.abc import Mapping
 from keyring_bridge import errors
 from keyring_plugin import samples
 from keyring_plugin.errors import VersionUnsupported
-from keyring_plugin.fields import Base64, Identifier, Integer, PublicKeyField, Secret, SignModeField, Structure, Text
+from keyring_plugin.fields import (
+    Base64,
+    CoinMetadataField,
+    Identifier,
+    Integer,
+    PublicKeyField,
+    Secret,
+    SignModeField,
+    Structure,
+    Text,
+)
 from keyring_plugin.method import Example, Method, Param, Result
 
 PROTOCOL_VERSION = 1
@@ -77,6 +87,19 @@ _new_uid = Param("uid", UID, "name of the new key")
 _address = Param("address", ADDRESS, "bech32 address of any prefix")
 _mode = Param("mode", SignModeField(), "sign mode: name or number; it says how `msg` is read")
 _msg = Param("msg", Base64(MAX_SIGN_BYTES), "the sign bytes, unhashed")
+_PARTS = {"body_bytes": Base64(MAX_SIGN_BYTES), "auth_info_bytes": Base64(MAX_SIGN_BYTES)}
+_transaction = Param(
+    "transaction",
+    Structure(_PARTS, tuple(_PARTS)),
+    "the transaction's parts, without which TEXTUAL sign bytes cannot be read",
+    required=False,
+)
+_coin_metadata = Param(
+    "coin_metadata",
+    CoinMetadataField(),
+    "the bank's metadata that TEXTUAL screens were made with; that of `hsm chain add` if left out",
+    required=False,
+)
 _algo = Param("algo", ALGORITHM, "signing algorithm, such as `secp256k1`")
 _pub_key = Param("pub_key", PublicKeyField(), "public key in proto-JSON")
 _armor = Param("armor", ARMOR, "armored key")
@@ -249,7 +272,7 @@ _METHODS = (
     Method(
         "keyring.sign",
         "Sign a transaction's sign bytes, if the policy allows what they say.",
-        (_uid, _msg, _mode),
+        (_uid, _msg, _mode, _transaction, _coin_metadata),
         SIGNATURE,
         errors=(*_NAMING, *_SIGNING),
         example=Example({"uid": "ops", "msg": samples.SIGN_BYTES, "mode": "SIGN_MODE_DIRECT"}, samples.SIGNATURE),
@@ -257,10 +280,23 @@ _METHODS = (
     Method(
         "keyring.signByAddress",
         "As `keyring.sign`, for the key with this address.",
-        (_address, _msg, _mode),
+        (_address, _msg, _mode, _transaction, _coin_metadata),
         SIGNATURE,
         errors=(*_FINDING, *_SIGNING),
         example=Example({"address": samples.ADDRESS, "msg": samples.SIGN_BYTES, "mode": 1}, samples.SIGNATURE),
+    ),
+    Method(
+        "keyring.signArbitrary",
+        "Sign data that is no transaction in the envelope of ADR-036, as Keplr's `signArbitrary` does, if the policy "
+        "allows arbitrary data with this key.",
+        (
+            _uid,
+            Param("data", Base64(MAX_SIGN_BYTES), "the data, at least one byte"),
+            Param("prefix", Text(83), "prefix of the signer's address; the configured one if left out", required=False),
+        ),
+        SIGNATURE,
+        errors=(*_NAMING, *_SIGNING),
+        example=Example({"uid": "ops", "data": samples.ARBITRARY_DATA}, samples.SIGNATURE),
     ),
     Method(
         "keyring.signDigest",

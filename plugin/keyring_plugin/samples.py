@@ -69,6 +69,7 @@ SIGN_BYTES = (
     "c21vcy5jcnlwdG8uc2VjcDI1NmsxLlB1YktleRIjCiECeb5mfvncu6xVoGKVzocLBwKb/NstzijZWfKBWxb4F5gSBAoCCAESEQoL"
     "CgN1dmUSBDUwMDAQwJoMGgx2aXJ0ZW5naW5lLTEgBw=="
 )
+ARBITRARY_DATA = "TG9nIGluIHRvIGV4YW1wbGUub3Jn"  # Log in to example.org
 DIGEST = "8thakp8FOCGw7UBOtURicBakyPb8oPcCdnPh1uktTM0="
 SIGNATURE = {
     "signature": "wJcL6HaqOPMmBBS5PcZq0sYVVxHU/lkDxfxGpuPJlRxYeU+e6cNiIZvtSQiNs5bOcNSTtyT1SgL1470FtpF+zw==",

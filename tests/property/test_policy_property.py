@@ -14,7 +14,7 @@ from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.messages import MessageView
 from cosmos_formats.signing.tx_view import Opaque, TxView
 from keyring_bridge.errors import BridgeError, PolicyInvalid
-from keyring_bridge.model import Caller, Purpose
+from keyring_bridge.model import Caller, Operation, Purpose
 from keyring_bridge.names import check_name
 from keyring_bridge.policy import KeyPolicy, MessagePatterns, Policy, Question
 from keyring_bridge.policy.load import parse_policy
@@ -79,7 +79,7 @@ questions = st.builds(
     key=st.sampled_from(["one", "two"]),
     fingerprint=fingerprints,
     purpose=st.sampled_from(Purpose) | st.just(Purpose.ACCOUNT),
-    operation=st.sampled_from(["sign", "sign", "digest"]),
+    operation=st.sampled_from([Operation.SIGN, Operation.SIGN, Operation.DIGEST]),
     mode=st.sampled_from(SignMode) | st.just(SignMode.DIRECT),
     view=payloads,
     caller=callers.map(Caller),
@@ -125,10 +125,10 @@ def test_what_is_allowed_is_allowed_by_every_rule(policy: Policy, question: Ques
         mine.fingerprint == question.fingerprint
         and question.purpose is Purpose.ACCOUNT
         and (mine.callers is None or question.caller.name in mine.callers)
-        and (question.operation == "digest" or question.mode in mine.sign_modes)
+        and (question.operation is Operation.DIGEST or question.mode in mine.sign_modes)
     )
     view = question.view
-    if question.operation == "digest" or not isinstance(view, TxView):
+    if question.operation is Operation.DIGEST or not isinstance(view, TxView):
         allowed = allowed and mine.unsafe_blind_signing
     else:
         allowed = allowed and question.mode is SignMode.DIRECT and view.chain_id in mine.chains and bool(view.messages)

@@ -13,7 +13,7 @@ from cosmos_formats.anyvalue import AnyValue
 from cosmos_formats.errors import FormatError, InvalidSignDoc
 from cosmos_formats.multisig import TYPE_URL as MULTISIG_URL
 from cosmos_formats.multisig import AnyPublicKey, pubkey_from_any
-from cosmos_formats.pubkeys import TYPE_URLS
+from cosmos_formats.pubkeys import ETH_TYPE_URLS, TYPE_URLS
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.facts import Coin, parse_amount
 from cosmos_formats.signing.messages import MessageReader
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cosmos_formats.schema import Message, Schema
     from cosmos_formats.signing.transaction import TxParts
 
-_KEY_URLS: Final = frozenset((*TYPE_URLS.values(), MULTISIG_URL))
+_KEY_URLS: Final = frozenset((*TYPE_URLS.values(), *ETH_TYPE_URLS, MULTISIG_URL))
 
 
 def view_contents(mode: SignMode, transaction: TxParts, chain_id: str, account_number: int, schema: Schema) -> TxView:

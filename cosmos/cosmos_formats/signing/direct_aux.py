@@ -66,6 +66,18 @@ class SignDocDirectAux:
         )
 
 
+def chain_of(data: bytes) -> str:
+    """Return the chain that a sign document is for, before its chain's message types are known.
+
+    Raises:
+        InvalidSignDoc: Not the canonical encoding, or an unknown field.
+    """
+    try:
+        return wire.read(data, _LAYOUT_WITH_TIP).text(3)
+    except FormatError as error:
+        raise InvalidSignDoc(f"sign document: {error}") from error
+
+
 def decode_sign_doc_aux(data: bytes, schema: Schema) -> SignDocDirectAux:
     """Read a sign document; :meth:`SignDocDirectAux.encode` gives the same bytes back.
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.multisig import TYPE_URL as MULTISIG_URL
 from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
-from cosmos_formats.pubkeys import TYPE_URLS, PublicKey
+from cosmos_formats.pubkeys import ETH_TYPE_URLS, TYPE_URLS, PublicKey
 
 if TYPE_CHECKING:
     from cosmos_formats.signing import SignMode
     from cosmos_formats.signing.facts import Coin
     from cosmos_formats.signing.messages import MessageView
 
-_KEY_URLS: Final = frozenset((*TYPE_URLS.values(), MULTISIG_URL))
+_KEY_URLS: Final = frozenset((*TYPE_URLS.values(), *ETH_TYPE_URLS, MULTISIG_URL))
 _SUMMARY_ITEMS: Final = 20
 _SUMMARY_TEXT: Final = 256
 
@@ -104,7 +104,7 @@ class TxView:
         """Tell whether the transaction names a key as a signer in this mode, or as a member of a multisig signer."""
         for signer in self.signers:
             if isinstance(signer.public_key, MultisigPublicKey):
-                if public_key in _members(signer.public_key):
+                if public_key in signer.public_key.members():
                     return True
             elif signer.public_key == public_key and signer.mode is self.mode:
                 return True
@@ -146,6 +146,27 @@ class TxView:
 
 
 @dataclass(frozen=True, slots=True)
+class ArbitraryData:
+    """Data that is no transaction, signed in the envelope of ADR-036.
+
+    Attributes:
+        signer: Bech32 address of the key that it is for.
+        data: The data; applications put text or JSON there, but it may be anything.
+    """
+
+    signer: str
+    data: bytes
+
+    def summary(self) -> dict[str, object]:
+        """Return the few facts that an audit entry keeps."""
+        return {
+            "arbitrary_data": self.data[:_SUMMARY_TEXT].decode("utf-8", "backslashreplace"),
+            "signer": self.signer[:_SUMMARY_TEXT],
+            "size": len(self.data),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Opaque:
     """Bytes that nobody here can read. Signing them is blind signing.
 
@@ -167,11 +188,3 @@ class Opaque:
     def summary(self) -> dict[str, object]:
         """Return the few facts that an audit entry keeps."""
         return {"opaque": self.reason, "sha256": self.sha256, "size": self.size}
-
-
-def _members(key: MultisigPublicKey) -> Iterator[PublicKey]:
-    for member in key.keys:
-        if isinstance(member, MultisigPublicKey):
-            yield from _members(member)
-        else:
-            yield member

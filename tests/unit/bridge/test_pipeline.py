@@ -35,7 +35,7 @@ from keyring_bridge.errors import (
     ProviderError,
     SignatureRejected,
 )
-from keyring_bridge.model import Purpose, SignRequest
+from keyring_bridge.model import Operation, Purpose, SignRequest
 from keyring_bridge.providers.base import ProviderBase
 from tests.unit.bridge.pipeline import CALLER, CHAIN, Setup
 from tests.unit.bridge.sign_docs import field, msg_send, send_doc, sign_doc
@@ -110,10 +110,10 @@ def test_without_a_policy_nothing_is_signed(setup: Setup) -> None:
         ({"payload": b""}, InvalidSignDoc),
         ({"payload": b"\x00"}, InvalidSignDoc),
         ({"mode": SignMode.UNSPECIFIED}, PolicyDenied),
-        ({"mode": SignMode.LEGACY_AMINO_JSON}, PolicyDenied),
+        ({"mode": SignMode.LEGACY_AMINO_JSON}, InvalidSignDoc),
         ({"mode": SignMode.TEXTUAL}, PolicyDenied),
-        ({"digest": True}, InvalidRequest),
-        ({"digest": True, "payload": bytes(32), "mode": SignMode.UNSPECIFIED}, PolicyDenied),
+        ({"operation": Operation.DIGEST}, InvalidRequest),
+        ({"operation": Operation.DIGEST, "payload": bytes(32), "mode": SignMode.UNSPECIFIED}, PolicyDenied),
     ],
 )
 def test_what_the_policy_does_not_name_never_reaches_the_device(
@@ -348,7 +348,7 @@ def test_faults_of_the_bridge_itself_are_audited_and_tell_nothing(
     def broken(*_: object) -> object:
         raise RuntimeError("a path: /etc/token")
 
-    monkeypatch.setattr(setup.bridge, "_decode", broken)
+    monkeypatch.setattr(setup.bridge, "_decide", broken)
     with pytest.raises(BridgeError) as caught:
         setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
     assert caught.value.code == "internal_error"

@@ -10,7 +10,7 @@ from keyring_bridge.config import RpcConfig, load
 from keyring_bridge.config.hsm_json import HsmJson, _Cloud, _Ledger, _Pkcs11
 from keyring_bridge.config.load import _File
 from keyring_bridge.policy import Policy
-from keyring_bridge.policy.decide import ALLOWED, ALLOWED_BLIND, NO_POLICY, RULES, TRANSACTION_RULES
+from keyring_bridge.policy.decide import ALLOWED, ALLOWED_BLIND, ALLOWED_DATA, NO_POLICY, RULES, TRANSACTION_RULES
 from keyring_bridge.policy.load import SIGN_MODES, _Key
 from keyring_bridge.providers import resolve
 from keyring_bridge.secrets import parse_source
@@ -101,7 +101,8 @@ def test_every_rule_is_described_in_its_order(document: str) -> None:
     text = section(document, "The policy")
     named = [row[0] for row in rows(text[text.index("Every rule below") :])][1:]
     assert named == [NO_POLICY, *(name for name, _ in RULES), *(name for name, _ in TRANSACTION_RULES)]
-    assert f"`{ALLOWED}`, or `{ALLOWED_BLIND}`" in text
+    for name in (ALLOWED, ALLOWED_DATA, ALLOWED_BLIND):
+        assert f"under the rule `{name}`" in text or f"under `{name}`" in text
     for mode in SIGN_MODES:
         assert f"`{mode}`" in text
 

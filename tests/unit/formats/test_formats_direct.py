@@ -97,8 +97,9 @@ def test_a_bank_send() -> None:
     }
 
 
-@pytest.mark.parametrize("mode", [mode for mode in SignMode if mode is not SignMode.DIRECT])
-def test_other_modes_are_opaque(mode: SignMode) -> None:
+@pytest.mark.parametrize("mode", [SignMode.UNSPECIFIED, SignMode.TEXTUAL])
+def test_what_nobody_can_read_is_opaque(mode: SignMode) -> None:
+    """TEXTUAL screens cannot be read without the transaction that they show."""
     seen = view(mode, b"anything")
     assert isinstance(seen, Opaque)
     assert seen.size == 8
@@ -304,13 +305,13 @@ def test_signers() -> None:
     info = tx.add_signer(group)
     info.mode_info.multi.mode_infos.add().single.mode = 127
     foreign = tx.add_signer(None, mode=127, sequence=9)
-    foreign.public_key.type_url = "/ethermint.crypto.v1.ethsecp256k1.PubKey"
+    foreign.public_key.type_url = "/artela.crypto.v1.other.PubKey"
     foreign.public_key.value = b"\x0a\x00"
     absent, multisig, unknown = tx.view().signers
     assert (absent.public_key, absent.key_type_url, absent.mode) == (None, "", SignMode.DIRECT)
     assert (multisig.public_key, multisig.mode, multisig.sequence) == (group, None, 5)
     assert (unknown.public_key, unknown.mode, unknown.sequence) == (None, SignMode.LEGACY_AMINO_JSON, 9)
-    assert unknown.key_type_url == "/ethermint.crypto.v1.ethsecp256k1.PubKey"
+    assert unknown.key_type_url == "/artela.crypto.v1.other.PubKey"
     assert tx.view().has_signer(KEY)
     assert tx.view().has_signer(OTHER)
 
@@ -319,7 +320,7 @@ def test_whether_every_signer_is_named() -> None:
     tx = Tx()
     assert tx.view().names_every_signer
     foreign = tx.add_signer(None)
-    foreign.public_key.type_url = "/ethermint.crypto.v1.ethsecp256k1.PubKey"
+    foreign.public_key.type_url = "/artela.crypto.v1.other.PubKey"
     assert tx.view().names_every_signer
     tx.add_signer(None)
     assert not tx.view().names_every_signer

@@ -14,7 +14,7 @@ from cosmos_formats.schema import default_schema
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.tx_view import Opaque, TxView
 from cosmos_formats.signing.views import view
-from keyring_bridge.model import Caller, Purpose
+from keyring_bridge.model import Caller, Operation, Purpose
 from keyring_bridge.policy import Policy, Question
 from keyring_bridge.policy.load import parse_policy
 
@@ -144,7 +144,7 @@ def ask(what: TxView | Opaque | None, **changes: Any) -> Question:
         key="ops",
         fingerprint=FINGERPRINT,
         purpose=Purpose.ACCOUNT,
-        operation="sign",
+        operation=Operation.SIGN,
         mode=SignMode.DIRECT,
         view=what,
         caller=Caller("uid:1000"),
@@ -186,7 +186,7 @@ TABLE: list[tuple[str, Policy, Callable[[], Question], str]] = [
     (
         "consensus key, digest",
         policy(blind=True),
-        unseen(operation="digest", purpose=Purpose.CONSENSUS),
+        unseen(operation=Operation.DIGEST, purpose=Purpose.CONSENSUS),
         "deny purpose",
     ),
     # --- who asks ---
@@ -213,7 +213,7 @@ TABLE: list[tuple[str, Policy, Callable[[], Question], str]] = [
         "deny callers",
     ),
     ("caller, blind", policy(blind=True, callers=("uid:1",)), blind(), "deny callers"),
-    ("caller, digest", policy(blind=True, callers=("uid:1",)), unseen(operation="digest"), "deny callers"),
+    ("caller, digest", policy(blind=True, callers=("uid:1",)), unseen(operation=Operation.DIGEST), "deny callers"),
     # --- sign modes ---
     ("no mode", policy(SEND, modes=()), asks(send()), "deny sign_modes"),
     ("another mode", policy(SEND, modes=("textual",)), asks(send()), "deny sign_modes"),
@@ -228,10 +228,10 @@ TABLE: list[tuple[str, Policy, Callable[[], Question], str]] = [
     ("opaque amino", policy(SEND, modes=("amino-json",)), blind(mode=AMINO), "deny unsafe_blind_signing"),
     ("opaque amino, blind", policy(modes=("amino-json",), blind=True), blind(mode=AMINO), "allow unsafe_blind_signing"),
     ("opaque, blind", policy(blind=True), blind(), "allow unsafe_blind_signing"),
-    ("digest", policy(SEND), blind(operation="digest"), "deny unsafe_blind_signing"),
-    ("digest, blind", policy(blind=True), blind(operation="digest"), "allow unsafe_blind_signing"),
-    ("digest, blind, no mode", policy(blind=True, modes=()), blind(operation="digest"), "allow unsafe_blind_signing"),
-    ("digest with a nice view", policy(SEND), asks(send(), operation="digest"), "deny unsafe_blind_signing"),
+    ("digest", policy(SEND), blind(operation=Operation.DIGEST), "deny unsafe_blind_signing"),
+    ("digest, blind", policy(blind=True), blind(operation=Operation.DIGEST), "allow unsafe_blind_signing"),
+    ("digest, blind, no mode", policy(blind=True, modes=()), blind(operation=Operation.DIGEST), "allow unsafe_blind_signing"),
+    ("digest with a nice view", policy(SEND), asks(send(), operation=Operation.DIGEST), "deny unsafe_blind_signing"),
     ("readable, blind allowed, message not", policy(blind=True), asks(send()), "deny messages"),
     ("readable, blind allowed, chain not", policy(SEND, blind=True), asks(send(), chain="x"), "deny chains"),
     ("blind for another key of that name", policy(blind=True), blind(fingerprint=OTHER_KEY), "deny fingerprint"),

@@ -88,7 +88,7 @@ def key(**lines: str) -> str:
         (key(chains='["ve-1 "]'), "keys.ops: 've-1 ' is no chain id"),
         (key(sign_modes='["dirct"]'), "keys.ops.sign_modes[0]: is 'dirct', expected one of"),
         (key(sign_modes='["dirct"]'), "did you mean 'direct'?"),
-        (key(sign_modes='["eip-191"]'), "keys.ops.sign_modes[0]: is 'eip-191'"),
+        (key(sign_modes='["direct-sum"]'), "keys.ops.sign_modes[0]: is 'direct-sum'"),
         (key(messages='["MsgSend"]'), "keys.ops: 'MsgSend' is neither a message type"),
         (key(messages='["*"]'), "'*' is neither"),
         (key(messages='["/*"]'), "'/*' is neither"),
