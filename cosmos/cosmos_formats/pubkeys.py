@@ -36,6 +36,9 @@ class KeyType(StrEnum):
         return KeyType.SECP256K1 if self is KeyType.ETH_SECP256K1 else self
 
 
+TOKEN_TYPES: Final = tuple(dict.fromkeys(key_type.curve for key_type in KeyType))
+"""The key types that tokens know: one for each curve."""
+
 _LENGTH: Final = {
     KeyType.SECP256K1: 33,
     KeyType.SECP256R1: 33,

@@ -38,10 +38,7 @@ _PKCS8: Final = {
 def generate(key_type: KeyType) -> SecretBytes:
     """Return a new private key from the system's random numbers."""
     while True:
-        secret = SecretBytes(bytearray(LENGTH))
-        # os.urandom would leave a copy that cannot be wiped.
-        with open("/dev/urandom", "rb", buffering=0) as random:
-            random.readinto(secret.reveal())
+        secret = SecretBytes.random(LENGTH)
         if _in_range(key_type, secret.reveal()):
             return secret
         secret.wipe()
@@ -84,7 +81,7 @@ def public_key_for(key_type: KeyType, secret: SecretBytes) -> PublicKey:
 
 
 def sign(key_type: KeyType, secret: SecretBytes, payload: bytes) -> bytes:
-    """Sign a digest of 32 bytes (secp256k1 and secp256r1, nonce by RFC 6979) or a message (ed25519).
+    """Sign a digest of 32 bytes (ECDSA, nonce by RFC 6979) or a message (ed25519).
 
     Returns:
         64 bytes: r‖s or R‖S.
@@ -101,7 +98,7 @@ def sign(key_type: KeyType, secret: SecretBytes, payload: bytes) -> bytes:
         raise InvalidRequest("an x25519 key does not sign")
     if len(payload) != 32:
         raise InvalidRequest(f"a digest to sign has 32 bytes, not {len(payload)}")
-    if key_type is KeyType.SECP256K1:
+    if key_type.curve is KeyType.SECP256K1:
         return _sign_secp256k1(value, payload)
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -138,7 +135,7 @@ def shared_secret(key_type: KeyType, secret: SecretBytes, peer: PublicKey) -> Se
 
 
 def _in_range(key_type: KeyType, value: bytearray) -> bool:
-    order = ORDER.get(key_type)
+    order = ORDER.get(key_type.curve)
     # Of equal lengths, bytes compare as the numbers do.
     return order is None or bytes(LENGTH) < value < order
 
@@ -146,7 +143,7 @@ def _in_range(key_type: KeyType, value: bytearray) -> bool:
 def _curve(key_type: KeyType) -> EllipticCurve:
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    return ec.SECP256K1() if key_type is KeyType.SECP256K1 else ec.SECP256R1()
+    return ec.SECP256K1() if key_type.curve is KeyType.SECP256K1 else ec.SECP256R1()
 
 
 def _sec1(key_type: KeyType, value: bytearray) -> EllipticCurvePrivateKey:
@@ -154,7 +151,7 @@ def _sec1(key_type: KeyType, value: bytearray) -> EllipticCurvePrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-    prefix = _PKCS8[key_type]
+    prefix = _PKCS8[key_type.curve]
     with SecretBytes(bytearray(len(prefix) + LENGTH)) as document:
         buffer = document.reveal()
         buffer[: len(prefix)] = prefix

@@ -24,6 +24,17 @@ class SecretBytes:
     def __init__(self, content: bytes | bytearray | memoryview) -> None:
         self._buffer: bytearray | None = content if isinstance(content, bytearray) else bytearray(content)
 
+    @classmethod
+    def random(cls, length: int) -> Self:
+        """Return a secret of random bytes from the operating system."""
+        secret = cls(bytearray(length))
+        # os.urandom would leave a copy that cannot be wiped.
+        with open("/dev/urandom", "rb", buffering=0) as source, memoryview(secret.reveal()) as rest:
+            filled = 0
+            while filled < length:
+                filled += source.readinto(rest[filled:]) or 0
+        return secret
+
     def reveal(self) -> bytearray:
         """Return the buffer itself, not a copy.
 

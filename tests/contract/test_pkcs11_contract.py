@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.pubkeys import TOKEN_TYPES, KeyType
 from keyring_bridge.providers.pkcs11 import Pkcs11Provider
 from keyring_bridge.testing import ProviderContract, context_for_tests
 from keyring_bridge.uri import Pkcs11Uri
@@ -21,7 +21,7 @@ __all__ = ["softhsm"]
 
 
 class TestPkcs11Provider(ProviderContract):
-    key_types = frozenset(KeyType)
+    key_types = frozenset(TOKEN_TYPES)
     capabilities = frozenset({"generate", "import", "delete", "rename", "derive", "discover"})
     deriving_types = frozenset({KeyType.X25519, KeyType.SECP256K1, KeyType.SECP256R1})
 

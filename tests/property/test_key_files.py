@@ -8,7 +8,7 @@ from hashlib import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.pubkeys import TOKEN_TYPES, KeyType, PublicKey
 from keyring_bridge.errors import KeyFileDamaged
 from keyring_bridge.model import Purpose
 from keyring_bridge.providers.software import key_file
@@ -39,7 +39,7 @@ KEYS = st.builds(
     purpose=st.sampled_from(Purpose),
     imported=st.booleans(),
     created_at=st.datetimes(EPOCH, END).map(lambda moment: moment.replace(tzinfo=UTC)),
-    public_key=st.sampled_from(KeyType).flatmap(public_keys),
+    public_key=st.sampled_from(TOKEN_TYPES).flatmap(public_keys),
     secret=st.binary(min_size=32, max_size=32).map(SecretBytes),
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.pubkeys import TOKEN_TYPES, KeyType
 from keyring_bridge.model import KeySpec
 from keyring_bridge.providers.software import SoftwareProvider
 from keyring_bridge.testing import context_for_tests
@@ -17,7 +17,7 @@ from tests.processes import output, running
 START = """
 import sys
 from pathlib import Path
-from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.pubkeys import TOKEN_TYPES, KeyType
 from keyring_bridge.errors import BridgeError
 from keyring_bridge.model import KeySpec
 from keyring_bridge.providers.software import SoftwareProvider
@@ -148,7 +148,7 @@ print(passphrase, *unlocked, *[places(needle) for needle in needles])
 
 
 def test_nothing_secret_stays_in_memory(provider: SoftwareProvider, tmp_path: Path) -> None:
-    for key_type in KeyType:
+    for key_type in TOKEN_TYPES:
         provider.generate_key(KeySpec(key_type, key_type))
     vault = provider._vault
     assert vault is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.pubkeys import TOKEN_TYPES, KeyType
 from keyring_bridge.config import ProviderConfig
 from keyring_bridge.errors import (
     CapabilityMissing,
@@ -399,7 +399,7 @@ def test_a_typed_passphrase_is_not_kept(make: Make, context: ProviderContext) ->
 
 def test_closing_wipes_every_key(make: Make) -> None:
     provider = make()
-    for key_type in KeyType:
+    for key_type in TOKEN_TYPES:
         provider.generate_key(KeySpec("k", key_type))
     vault = provider._vault
     assert vault is not None
