@@ -98,6 +98,24 @@ class InvalidKey(InvalidRequest):
     code = "invalid_key"
 
 
+class InvalidMnemonic(InvalidRequest):
+    """Words that are not a mnemonic. No message or hint ever holds a word."""
+
+    code = "invalid_mnemonic"
+
+
+class InvalidPath(InvalidRequest):
+    """A derivation path that cannot be read, or that needs a flag."""
+
+    code = "invalid_path"
+
+
+class InvalidArmor(InvalidRequest):
+    """Text that is not an armored key of a known kind and version."""
+
+    code = "invalid_armor"
+
+
 class InvalidSignDoc(InvalidRequest):
     """Sign bytes that are not a complete, unambiguous document of the declared mode."""
 
@@ -316,6 +334,12 @@ class PinLocked(AuthError):
 
     code = "pin_locked"
     default_hint = "the token's security officer must set a new PIN"
+
+
+class PassphraseIncorrect(AuthError):
+    """A passphrase that does not open what it is said to open."""
+
+    code = "passphrase_incorrect"
 
 
 # --- providers -----------------------------------------------------------------------------------------------
