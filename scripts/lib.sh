@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Shared by the scripts beside it; sourced, never run. Finds or installs what they need:
-#   a Python of 3.11 or newer, a virtual environment, SoftHSM2, a C compiler, Go.
+#   a Python of 3.11 or newer, a virtual environment, SoftHSM2, a C compiler, Go, Node.js.
 # System packages are installed only as root or where sudo asks for no password. Nothing outside the checkout is
 # changed otherwise.
 
@@ -9,6 +9,7 @@ CACHE="$ROOT/.cache"
 GO_MINIMUM=1.23
 # A toolchain that the Go module proxy serves, for machines whose own Go is older.
 GO_TOOLCHAIN=go1.23.12
+NODE_MINIMUM=18
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -165,4 +166,17 @@ ensure_go() {
     chmod -R u+w "$directory" && chmod +x "$directory"/bin/* && chmod -R +x "$directory"/pkg/tool || return 1
     PATH="$directory/bin:$PATH"
     _go_is_enough
+}
+
+_node_is_enough() {
+    local have
+    have=$(node --version 2>/dev/null) && command -v npm >/dev/null 2>&1 || return 1
+    have=${have#v}
+    [ "${have%%.*}" -ge "$NODE_MINIMUM" ]
+}
+
+# ensure_node: Node.js with npm. Returns non-zero where there is none that is new enough and none can be installed.
+ensure_node() {
+    _node_is_enough && return 0
+    install_system nodejs npm && _node_is_enough
 }

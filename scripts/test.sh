@@ -3,7 +3,7 @@
 #
 #   ./scripts/test.sh [--python X.Y] [--no-lint] [pytest's arguments…]
 #
-# A test that needs SoftHSM2, a C compiler or Go fails where it is missing; nothing is skipped.
+# A test that needs SoftHSM2, a C compiler, Go or Node.js fails where it is missing; nothing is skipped.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -32,6 +32,7 @@ ensure_venv dev "$python"
 ensure_softhsm || warn "SoftHSM2 is not here and could not be installed: tests that need it will fail"
 ensure_compiler || warn "there is no C compiler and none could be installed: tests that need it will fail"
 ensure_go || warn "there is no Go $GO_MINIMUM and none could be installed: tests that need it will fail"
+ensure_node || warn "there is no Node.js $NODE_MINIMUM with npm and none could be installed: tests that need it will fail"
 
 cd "$ROOT"
 if [ "$lint" = yes ]; then
