@@ -44,7 +44,7 @@ def test_screens_and_sign_bytes(vector: dict[str, Any]) -> None:
             textual.sign_bytes(transaction, signer, default_schema(), metadata=METADATA)
         return
     screens = textual.screens(transaction, signer, default_schema(), metadata=METADATA)
-    assert [screen for screen in screens] == [
+    assert list(screens) == [
         textual.Screen(
             screen.get("title", ""), screen.get("content", ""), screen.get("indent", 0), screen.get("expert", False)
         )
