@@ -29,7 +29,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 VECTORS = FIXTURES / "vectors"
 NAMES = (
     *("addresses", "bech32", "pubkeys", "multisig", "records", "signatures"),
-    *("direct", "direct_aux", "amino_json", "textual", "tx_json"),
+    *("direct", "direct_aux", "amino_json", "textual", "tx_json", "odd"),
 )
 
 
@@ -170,9 +170,16 @@ def test_direct_sign_docs(vector: dict[str, Any]) -> None:
     body = vector["tx"]["body"]
     shown = [{"@type": message.type_url, **message.fields()} for message in seen.messages]
     assert all(message.known for message in seen.walk())
-    assert shown == body["messages"]
+    assert [with_contract_message(message) for message in shown] == body["messages"]
     options = body["extension_options"] + body["non_critical_extension_options"]
     assert [{"@type": option.type_url, **option.fields()} for option in seen.extensions] == options
+
+
+def with_contract_message(message: dict[str, Any]) -> dict[str, Any]:
+    """The SDK's JSON has a contract's message in it as JSON, the view has the text that it is."""
+    if message["@type"].startswith("/cosmwasm.") and "msg" in message:
+        return {**message, "msg": json.loads(message["msg"])}
+    return message
 
 
 def test_nested_messages_are_found() -> None:
