@@ -7,6 +7,7 @@ messages only those that its converters know are here.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from cosmos_formats.schema import default_schema
 from cosmos_formats.signing import SignMode, adr036, amino_json, direct
 from cosmos_formats.signing.transaction import SignerData, TxParts
 from cosmos_formats.tx_verify import SignatureCheck, verify_transaction
-from tests.interop.cosmjs.judge import CosmjsError, Judge
+from tests.interop.cosmjs.judge import FOLDER, CosmjsError, Judge
 from tests.unit.bridge.pipeline import CHAIN, Setup
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
@@ -52,6 +53,21 @@ def setup(tmp_path: Path) -> Iterator[Setup]:
     made = Setup(tmp_path)
     yield made
     made.bridge.close()
+
+
+def test_a_missing_node_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(pytest.fail.Exception, match="node is not installed"):
+        Judge()
+
+
+def test_the_lock_file_pins_contents_and_names_no_registry() -> None:
+    packages = json.loads((FOLDER / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert len(packages) > 100
+    for path, package in packages.items():
+        if path:  # "" is this project itself
+            assert package["integrity"].startswith("sha512-"), path
+            assert package.get("resolved", "https://registry.npmjs.org/").startswith("https://registry.npmjs.org/")
 
 
 # --- transactions ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cosmos_formats import wire
 from cosmos_formats.errors import FormatError
-from cosmos_formats.multisig import MultisigPublicKey
+from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
 from cosmos_formats.multisig_signature import (
     CompactBitArray,
     InvalidMultiSignature,
@@ -129,7 +129,9 @@ def test_multi_signatures(signatures: tuple[bytes, ...]) -> None:
 )
 def test_what_is_combined_is_good(members: list[int], threshold: int, signing: set[int]) -> None:
     key = MultisigPublicKey(min(threshold, len(members)), tuple([KEYS[number] for number in members]))
-    parts = {KEYS[number]: (SIGNED[number], SignMode.LEGACY_AMINO_JSON) for number in sorted(signing, reverse=True)}
+    parts: dict[AnyPublicKey, tuple[bytes, SignMode]] = {
+        KEYS[number]: (SIGNED[number], SignMode.LEGACY_AMINO_JSON) for number in sorted(signing, reverse=True)
+    }
     enough = sum(number in signing for number in members) >= key.threshold
     if not signing <= set(members) or not enough:
         with pytest.raises(InvalidMultiSignature):
