@@ -101,7 +101,11 @@ def field_options(field: FieldDescriptor) -> FieldOptions:
 
 
 def read_options(data: bytes) -> Mapping[int, list[int | bytes]]:
-    """Return all options of a serialised ``MessageOptions``, ``FieldOptions``, …: varints as int, the rest as bytes."""
+    """Return all options of a serialised ``MessageOptions``, ``FieldOptions``, …: varints as int, the rest as bytes.
+
+    Raises:
+        InvalidProtobuf: Cut off, or with varints longer than needed.
+    """
     found: dict[int, list[int | bytes]] = {}
     at = 0
     while at < len(data):
@@ -110,9 +114,10 @@ def read_options(data: bytes) -> Mapping[int, list[int | bytes]]:
             value, at = read_varint(data, at)
             found.setdefault(tag >> 3, []).append(value)
         elif tag & 7 == 2:
-            size, at = read_varint(data, at)
-            found.setdefault(tag >> 3, []).append(data[at : at + size])
-            at += size
+            end = skip_value(data, at, 2)
+            at = read_varint(data, at)[1]
+            found.setdefault(tag >> 3, []).append(data[at:end])
+            at = end
         else:
             at = skip_value(data, at, tag & 7)
     return found

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from cosmos_formats.schema_index import InvalidSchema, SchemaIndex, build_index, imports_first
 
-__all__ = ["InvalidSchema", "Schema", "default_schema", "default_schema_digest"]
+__all__ = ["InvalidSchema", "Schema", "default_schema", "default_schema_data", "default_schema_digest"]
 
 # Classes made at run time have no static types, and the stubs of protobuf name other ones in each of its series.
 Descriptor: TypeAlias = Any
@@ -175,9 +175,14 @@ def default_schema() -> Schema:
     return Schema(_resource("sdk.binpb"), SchemaIndex.from_json(_resource("sdk.index.json")))
 
 
+def default_schema_data() -> bytes:
+    """Return the shipped descriptor set, a serialised FileDescriptorSet."""
+    return _resource("sdk.binpb")
+
+
 def default_schema_digest() -> str:
     """Return the SHA-256 of the shipped descriptor set, 64 lower-case hexadecimal digits."""
-    return hashlib.sha256(_resource("sdk.binpb")).hexdigest()
+    return hashlib.sha256(default_schema_data()).hexdigest()
 
 
 def _resource(name: str) -> bytes:

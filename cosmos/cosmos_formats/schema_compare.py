@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 Facts = Mapping[str, str]
 
-_MESSAGE_OPTIONS: Final = {AMINO_NAME: "amino.name", 11110002: "amino.message_encoding", 11110000: "signers"}
+SIGNERS: Final = "signers"
+"""The fact of a message that names the fields with its signers' addresses."""
+NONE: Final = "none"
+"""What a fact says of an option that is not there."""
+
+_MESSAGE_OPTIONS: Final = {AMINO_NAME: "amino.name", 11110002: "amino.message_encoding", 11110000: SIGNERS}
 _FIELD_OPTIONS: Final = {
     93002: "scalar",
     65001: "nullable",
@@ -58,6 +63,7 @@ _TYPES: Final = (
     "sint32",
     "sint64",
 )
+_NUMBER_OF: Final = "number of "
 _LABELS: Final = ("", "required ", "repeated ")
 
 
@@ -116,6 +122,8 @@ def differences(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> list
             Difference(f"{name} {key}", one.get(key, ""), other.get(key, ""))
             for key in [*one, *(key for key in other if key not in one)]
             if one.get(key) != other.get(key)
+            # A field that is new or gone is told once, by its number.
+            and not (key.startswith(_NUMBER_OF) and (key not in one or key not in other))
         )
     return found
 
@@ -125,10 +133,10 @@ def _message_facts(message: DescriptorProto, file: FileDescriptorProto) -> Facts
     if message.options.map_entry:
         facts["kind"] += ", entry of a map"
     options = _options(message, _MESSAGE_OPTIONS)
-    facts |= {name: options.get(name, "none") for name in _MESSAGE_OPTIONS.values()}
+    facts |= {name: options.get(name, NONE) for name in _MESSAGE_OPTIONS.values()}
     for field in message.field:
         facts[f"field {field.number}"] = _field_text(field, message)
-        facts[f"number of {field.name}"] = str(field.number)
+        facts[f"{_NUMBER_OF}{field.name}"] = str(field.number)
     return facts
 
 
@@ -137,7 +145,7 @@ def _enum_facts(enum: EnumDescriptorProto) -> Facts:
     for value in enum.value:
         # Later names of a number are aliases, which are never printed.
         facts.setdefault(f"value {value.number}", value.name)
-        facts[f"number of {value.name}"] = str(value.number)
+        facts[f"{_NUMBER_OF}{value.name}"] = str(value.number)
     return facts
 
 
@@ -174,7 +182,7 @@ def _options(described: Any, wanted: Mapping[int, str]) -> dict[str, str]:
     facts: dict[str, str] = {}
     for number, name in wanted.items():
         # Of options with one value the last one counts.
-        values = found.get(number, []) if name == "signers" else found.get(number, [])[-1:]
+        values = found.get(number, []) if name == SIGNERS else found.get(number, [])[-1:]
         texts = [
             value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
             for value in values

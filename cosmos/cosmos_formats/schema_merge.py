@@ -24,7 +24,27 @@ LARGEST_SET: Final = 16 << 20
 """Largest descriptor set that is looked at, in bytes. Those of real chains have less than a megabyte."""
 MOST_FILES: Final = 10_000
 
-_WELL_KNOWN: Final = "google/protobuf/"
+_FIXED: Final = frozenset(
+    {"amino/amino.proto", "cosmos_proto/cosmos.proto", "gogoproto/gogo.proto"}
+    | {f"google/api/{name}.proto" for name in ("annotations", "http")}
+    | {
+        f"google/protobuf/{name}.proto"
+        for name in (
+            "any",
+            "api",
+            "descriptor",
+            "duration",
+            "empty",
+            "field_mask",
+            "source_context",
+            "struct",
+            "timestamp",
+            "type",
+            "wrappers",
+        )
+    }
+)
+"""Files that describe others, and protobuf's own: always the shipped ones, or those of the installed library."""
 _GOOGLE: Final = "google.protobuf"
 _PLUMBING_PACKAGES: Final = frozenset(
     {"amino", "cosmos_proto", "gogoproto", "google.api", _GOOGLE, f"{_GOOGLE}.compiler"}
@@ -91,10 +111,9 @@ def merge(given: bytes, shipped: bytes, *, prefer_shipped: bool = False) -> Merg
     if contradictions and not prefer_shipped:
         raise SchemaContradicts(contradictions)
 
-    own = {file.name: file for file in files if file.name not in ours or not _is_fixed(file.name)}
+    own = {file.name: file for file in files if file.name not in _FIXED}
     digest = hashlib.sha256()
-    for name in sorted(own):
-        content = own[name].SerializeToString(deterministic=True)
+    for _, content in sorted(_contents(files).items()):
         digest.update(len(content).to_bytes(4, "big") + content)
     for name in _files_to_replace(contradictions, ours, own):
         own.pop(name, None)
@@ -102,6 +121,21 @@ def merge(given: bytes, shipped: bytes, *, prefer_shipped: bool = False) -> Merg
     data, index = build_index(kept.values())
     index.owners()
     return MergedSchema(data, index, digest.hexdigest(), contradictions, tuple(sorted(own.keys() - kept.keys())))
+
+
+def canonical_files(data: bytes) -> dict[str, bytes]:
+    """Return each file of a set, serialised in the form that the digest is made of.
+
+    Files that describe others and protobuf's own are not among them: what ships is used in their place.
+
+    Raises:
+        InvalidSchema: The set does not parse, is too large, empty, or has a file twice.
+    """
+    return _contents(_parse(data))
+
+
+def _contents(files: Iterable[FileDescriptorProto]) -> dict[str, bytes]:
+    return {file.name: file.SerializeToString(deterministic=True) for file in files if file.name not in _FIXED}
 
 
 def parse_files(data: bytes) -> list[FileDescriptorProto]:
@@ -170,11 +204,6 @@ def _check_place(file: FileDescriptorProto, ours: Mapping[str, FileDescriptorPro
 
 def _in_google(package: str) -> bool:
     return package == _GOOGLE or package.startswith(f"{_GOOGLE}.")
-
-
-def _is_fixed(name: str) -> bool:
-    """Whether a file is always the shipped one."""
-    return name.startswith((_WELL_KNOWN, *PLUMBING))
 
 
 def _files_to_replace(

@@ -47,6 +47,17 @@ COMMANDS: tuple[Command, ...] = (
             Command("sync", "make records for keys that are in a token without one", "keys_write"),
         ),
     ),
+    Command(
+        "chain",
+        "know a chain's own messages and coins",
+        members=(
+            Command("add", "read a chain's messages and coins from its node or a file, and accept them", "chain"),
+            Command("list", "list the chains", "chain"),
+            Command("show", "show one chain, and check what is stored of it", "chain"),
+            Command("update", "read a chain again, show what changed, and accept it", "chain"),
+            Command("remove", "forget a chain", "chain"),
+        ),
+    ),
     Command("sign", "sign the sign bytes of a transaction", "sign"),
     Command("status", "show providers, tokens, keys, policy and audit log as they are now", "status"),
     Command("backends", "show which backends exist and what each can do", "backends"),

@@ -16,8 +16,8 @@ from google.protobuf.descriptor_pb2 import (
 import cosmos_formats
 from cosmos_formats.options import message_options
 from cosmos_formats.schema import Schema, default_schema
-from cosmos_formats.schema_index import InvalidSchema
-from cosmos_formats.schema_merge import LARGEST_SET, SchemaContradicts, merge
+from cosmos_formats.schema_index import PLUMBING, InvalidSchema
+from cosmos_formats.schema_merge import _FIXED, LARGEST_SET, SchemaContradicts, merge
 
 SHIPPED = (Path(cosmos_formats.__file__).parent / "data" / "sdk.binpb").read_bytes()
 BANK_TX = "cosmos/bank/v1beta1/tx.proto"
@@ -77,6 +77,13 @@ def test_the_shipped_set_agrees_with_itself() -> None:
     merged = merge(SHIPPED, SHIPPED)
     assert merged.settled == merged.left_out == ()
     assert set(default_schema().names) <= set(Schema(merged.data, merged.index).names)
+
+
+def test_files_that_are_always_the_shipped_ones_do_ship() -> None:
+    names = {file.name for file in merge(SHIPPED, SHIPPED).index.files}
+    assert names >= _FIXED
+    shipped = {file.name for file in FileDescriptorSet.FromString(SHIPPED).file}
+    assert {name for name in shipped if name.startswith((*PLUMBING, "google/"))} <= _FIXED
 
 
 @pytest.mark.parametrize("alone", [False, True])
