@@ -223,4 +223,5 @@ def _uint64(text: str) -> int | None:
     digits = text.replace("'", "")
     if len(digits) > 20 or not digits.isascii() or not digits.isdigit():
         return None
-    return int(digits)
+    number = int(digits)
+    return number if number < 2**64 else None
