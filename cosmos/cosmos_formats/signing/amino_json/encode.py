@@ -117,11 +117,9 @@ class Encoder:
         for one in plan.kept:
             if one.key not in found:
                 found[one.key] = one.empty()
-        for name in plan.by_oneof:
+        for name, make in plan.unset.items():
             if name not in found:
-                if name in plan.odd_oneofs:
-                    raise InvalidSignDoc(f"nothing in {name} of {message.DESCRIPTOR.full_name} is set")
-                found[name] = None
+                found[name] = make()
         return found
 
     def _value(self, one: FieldPlan, value: Any, complete: bool, depth: int) -> JsonValue:

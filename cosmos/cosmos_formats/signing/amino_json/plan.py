@@ -122,7 +122,7 @@ class MessagePlan:
         by_key: Those outside a oneof, by their name in JSON.
         by_oneof: For each oneof's name in JSON its fields, by what tells which one is set.
         kept: The fields that are written even if they are empty.
-        odd_oneofs: The oneofs whose unset form depends on how their first field is encoded; no module has one.
+        unset: For each oneof's name in JSON what makes its value if none of its fields is set.
     """
 
     name: str
@@ -132,7 +132,7 @@ class MessagePlan:
     by_key: dict[str, FieldPlan]
     by_oneof: dict[str, dict[str, FieldPlan]]
     kept: tuple[FieldPlan, ...]
-    odd_oneofs: frozenset[str]
+    unset: dict[str, Callable[[], JsonValue]]
 
 
 @lru_cache(maxsize=4096)
@@ -143,9 +143,12 @@ def plan_of(descriptor: Descriptor) -> MessagePlan:
     plans = [(item.number, _field_plan(item)) for item in descriptor.fields] if shape is Shape.OBJECT else []
     fields = dict(plans)
     by_oneof: dict[str, dict[str, FieldPlan]] = {}
+    unset: dict[str, Callable[[], JsonValue]] = {}
     for _, one in plans:
         if one.oneof:
             by_oneof.setdefault(one.oneof, {})[one.oneof_type] = one
+            # The SDK writes null, unless the first field has an encoding of its own.
+            unset.setdefault(one.oneof, _null if one.scalar in _ORDINARY else one.empty)
     return MessagePlan(
         name=name,
         shape=shape,
@@ -154,7 +157,7 @@ def plan_of(descriptor: Descriptor) -> MessagePlan:
         by_key={one.key: one for one in fields.values() if not one.oneof},
         by_oneof=by_oneof,
         kept=tuple([one for one in fields.values() if one.kept and not one.oneof]),
-        odd_oneofs=frozenset(one.oneof for one in fields.values() if one.oneof and one.scalar not in _ORDINARY),
+        unset=unset,
     )
 
 
