@@ -186,6 +186,21 @@ def test_unknown_fields_that_are_not_critical_are_only_in_the_hash() -> None:
     assert show(more)[-1] != show(GOOD)[-1]
 
 
+def test_unknown_fields_of_packed_messages() -> None:
+    def repack(anys: Any, number: int) -> None:
+        anys.value = with_unknown_field(anys.value, number)
+
+    body, auth = body_of(send()), auth_of(KEY, OTHER)
+    repack(body.messages[0], 1100)
+    assert len(show(parts(body, auth))) == len(show(parts(body_of(send()), auth)))
+    repack(auth.signer_infos[1].public_key, 1100)
+    with pytest.raises(InvalidSignDoc, match="unknown field 1100"):
+        show(parts(body, auth))
+    repack(body.messages[0], 100)
+    with pytest.raises(InvalidSignDoc, match="unknown critical field 100"):
+        show(parts(body, auth_of(KEY)))
+
+
 def test_a_chain_whose_transactions_lack_newer_fields() -> None:
     files = FileDescriptorSet.FromString((Path(cosmos_formats.__file__).parent / "data" / "sdk.binpb").read_bytes())
     for file in files.file:
