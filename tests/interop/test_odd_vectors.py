@@ -38,7 +38,7 @@ SIGNED_ONLY_HERE = {
     "messages 10 deep",
     "timeout with too many nanoseconds",
 }
-# DIRECT wraps bytes that it doesn't read, and DIRECT_AUX reads no more than the signers: the view of them is what refuses.
+# DIRECT wraps bytes that it doesn't read, and DIRECT_AUX reads no more than the signers: the view is what refuses them.
 WRAPPING = {"direct", "direct_aux"}
 # Written by Go code of the wasm module, which no descriptor tells.
 OTHER_JSON = {"wasm store code for some", "wasm params"}
