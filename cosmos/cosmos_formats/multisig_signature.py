@@ -266,6 +266,7 @@ def _check_members(key: MultisigPublicKey, info: MultiMode, signature: bytes, si
         raise InvalidMultiSignature(f"multisig signature: {error}") from error
     if len(info.bits) != len(key.keys):
         raise InvalidMultiSignature(f"a bit array of {len(info.bits)} bits for {len(key.keys)} keys")
+    # VerifyMultisignature takes fewer modes than signatures, but a chain's decorators (x/auth/ante) do not.
     if len(info.infos) != len(signatures):
         raise InvalidMultiSignature(f"{len(info.infos)} sign modes for {len(signatures)} signatures")
     if not key.threshold <= info.bits.count <= len(signatures):
