@@ -18,7 +18,7 @@ from cosmos_formats.signing.amino_json.plan import Shape, plan_of
 from cosmos_formats.signing.amino_json.scalars import Mismatch
 from cosmos_formats.signing.amino_json.text import MAX_DEPTH, JsonValue, canonical
 from cosmos_formats.signing.amino_json.times import read_timestamp, split_nanos
-from cosmos_formats.signing.textual.registries import is_complete
+from cosmos_formats.signing.registries import is_complete
 
 if TYPE_CHECKING:
     from cosmos_formats.schema import Message, MessageClass, Schema

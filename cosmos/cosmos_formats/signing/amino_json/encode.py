@@ -11,7 +11,7 @@ from cosmos_formats.signing.amino_json.text import MAX_DEPTH, JsonValue
 from cosmos_formats.signing.amino_json.times import duration_text, timestamp_text
 from cosmos_formats.signing.messages import MAX_DEPTH as MAX_PACKED
 from cosmos_formats.signing.messages import MessageReader
-from cosmos_formats.signing.textual.registries import is_complete
+from cosmos_formats.signing.registries import is_complete
 
 if TYPE_CHECKING:
     from cosmos_formats.schema import Message, Schema

@@ -16,7 +16,7 @@ from cosmos_formats.options import field_options, message_options
 from cosmos_formats.signing.amino_json import scalars
 from cosmos_formats.signing.amino_json.text import JsonValue, canonical
 from cosmos_formats.signing.messages import is_map, is_repeated
-from cosmos_formats.signing.textual.registries import is_placeholder
+from cosmos_formats.signing.registries import is_placeholder
 
 if TYPE_CHECKING:
     from cosmos_formats.options import FieldOptions

@@ -58,7 +58,7 @@ def sign_bytes(
         metadata: Metadata of the denominations in it, by base denomination: what the chain has in its state. A
             denomination without is shown as it is.
         complete: The chain has code for the newer protobuf library for all its messages, which is rare; see
-            :mod:`cosmos_formats.signing.textual.registries`.
+            :mod:`cosmos_formats.signing.registries`.
 
     Raises:
         InvalidSignDoc: See :func:`screens`.

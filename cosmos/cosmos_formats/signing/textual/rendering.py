@@ -3,7 +3,7 @@
 Equal to the message renderer of ``x/tx/signing/textual`` v0.14: fields in the order of their numbers, each with its
 name as title, and without those that are not set. What it cannot show it refuses: maps, floating point, fixed-width and
 zigzag integers, groups, types and enum values that are not known. Some messages it shows without their fields; see
-:mod:`cosmos_formats.signing.textual.registries`.
+:mod:`cosmos_formats.signing.registries`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from cosmos_formats.errors import InvalidSignDoc
 from cosmos_formats.options import field_options
 from cosmos_formats.signing.messages import MAX_DEPTH, MessageReader, is_map, is_repeated
+from cosmos_formats.signing.registries import is_complete, is_placeholder
 from cosmos_formats.signing.textual import values
 from cosmos_formats.signing.textual.coins import MetadataFor, format_coins
-from cosmos_formats.signing.textual.registries import is_complete, is_placeholder
 from cosmos_formats.signing.textual.screen import MAX_SCREENS
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
-"""Which types the SDK renders without their fields.
+"""Which types the SDK renders without their fields, in SIGN_MODE_TEXTUAL and SIGN_MODE_LEGACY_AMINO_JSON.
 
 A chain's binary has two registries of message types. Packages with code for the newer protobuf library, which
 ``cosmossdk.io/api`` has for all modules of the SDK, are in the complete one. Everything else (IBC, wasm, most chains'
 own messages) is only in gogoproto's, which each generated file enters when the program starts, one Go package after
-the other and within a package by file name. A type in a file that enters later is a placeholder in the earlier one:
-SIGN_MODE_TEXTUAL shows such a message without its fields, and refuses such an enum. So the messages in ``tx.proto`` of
-wasm are shown without the fields of an ``AccessConfig``, which is in ``types.proto`` beside it. What is left out is
-signed all the same, by the hash of the raw bytes.
+the other and within a package by file name. A type in a file that enters later is a placeholder in the earlier one, a
+message without fields and an enum without values: TEXTUAL shows no more than the message's name and refuses the enum,
+amino JSON has ``{}``. So the messages in ``tx.proto`` of wasm are written without the fields of an ``AccessConfig``,
+which is in ``types.proto`` beside it. TEXTUAL signs what is left out all the same, by the hash of the raw bytes.
 
 The descriptors say which file enters when; which packages are in the complete registry, only the chain's binary does.
 """
