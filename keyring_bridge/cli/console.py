@@ -61,6 +61,11 @@ class Console:
             self._out.write(text + "\n")
             self._out.flush()
 
+    def line(self, text: str) -> None:
+        """Print one line of an answer that comes bit by bit; the caller has made it visible."""
+        self._out.write(text + "\n")
+        self._out.flush()
+
     def flush(self) -> None:
         """Write out what somebody else has printed to standard output."""
         self._out.flush()
