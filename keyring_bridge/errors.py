@@ -123,26 +123,6 @@ class InvalidSignDoc(InvalidRequest):
     rpc_code = -32010
 
 
-class InvalidTx(InvalidRequest):
-    """Bytes or a file that is not a transaction, or a transaction whose parts do not fit together."""
-
-    code = "tx_invalid"
-
-
-class InvalidTxJson(InvalidTx):
-    """JSON that is not a transaction; the message names the field."""
-
-    code = "tx_json_invalid"
-
-
-class TxConflict(BridgeError):
-    """A transaction that this key cannot sign: it is none of its signers, has signed, or would break a signature."""
-
-    code = "tx_conflict"
-    rpc_code = -32012
-    exit_code = Exit.CONFLICT
-
-
 class UnsupportedAlgorithm(InvalidRequest):
     """A signing algorithm that the keyring or the provider does not have."""
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.errors import FormatError
 from cosmos_formats.signing import SignMode
-from keyring_bridge.errors import InvalidRequest, InvalidSignDoc, InvalidTx, InvalidTxJson
+from keyring_bridge.errors import InvalidRequest, InvalidSignDoc
+from keyring_bridge.tx.errors import InvalidTx, InvalidTxJson
 
 if TYPE_CHECKING:
     from cosmos_formats.multisig import AnyPublicKey

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from keyring_bridge.errors import TxConflict
+from keyring_bridge.tx.errors import TxConflict
 
 
 def write_new(path: Path, data: bytes, *, replace: bool = False) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from cosmos_formats.errors import FormatError
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.transaction import SignerData
-from keyring_bridge.errors import InvalidRequest, TxConflict
+from keyring_bridge.errors import InvalidRequest
 from keyring_bridge.tx.documents import format_errors
+from keyring_bridge.tx.errors import TxConflict
 from keyring_bridge.tx.placing import place_signer
 from keyring_bridge.tx.signing import require_known, sign_bytes, view_of
 

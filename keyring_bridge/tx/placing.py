@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cosmos_formats import address
 from cosmos_formats.errors import FormatError
 from cosmos_formats.signing import SignMode
-from keyring_bridge.errors import TxConflict
+from keyring_bridge.tx.errors import TxConflict
 
 if TYPE_CHECKING:
     from cosmos_formats.tx import Transaction, TxSigner

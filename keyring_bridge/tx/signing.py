@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.transaction import SignerData
-from keyring_bridge.errors import CannotSign, InvalidRequest, TxConflict
+from keyring_bridge.errors import CannotSign, InvalidRequest
 from keyring_bridge.tx.documents import format_errors
+from keyring_bridge.tx.errors import TxConflict
 from keyring_bridge.tx.placing import COVER_SIGNERS, place_signer
 
 if TYPE_CHECKING:

@@ -94,8 +94,8 @@ def _output(
 
 def _require_same(done: list[bytes], lines: list[bytes], arguments: argparse.Namespace, schema: Schema) -> None:
     """Check that what is signed already are the first transactions of this file."""
-    from keyring_bridge.errors import TxConflict
     from keyring_bridge.tx.documents import read_transaction
+    from keyring_bridge.tx.errors import TxConflict
 
     same = len(done) <= len(lines)
     if same and not (arguments.signature_only or arguments.multisig):
