@@ -108,7 +108,7 @@ class Bridge:
         self._providers = providers
         self._policy = LivePolicy(config.policy_path)
         self._watchdog = Watchdog()
-        self._reader = RequestReader(store)
+        self._reader = RequestReader(store, config.state_dir)
         self._resolved: dict[str, tuple[StoredRecord, _SigningKey]] = {}
 
     @classmethod

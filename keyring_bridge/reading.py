@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from cosmos_formats.errors import FormatError
@@ -19,8 +20,9 @@ from keyring_bridge.errors import CannotSign, InvalidRequest, InvalidSignDoc
 from keyring_bridge.model import Operation, Purpose
 
 if TYPE_CHECKING:
+    from cosmos_formats.signing.textual import MetadataFor
     from cosmos_formats.signing.tx_view import ArbitraryData, Opaque, TxView
-    from cosmos_formats.signing.views import SchemaFor
+    from keyring_bridge.chains import ChainBook
     from keyring_bridge.model import SignRequest
     from keyring_bridge.store.base import Store
 
@@ -34,12 +36,22 @@ class RequestReader:
 
     Args:
         store: The records; those of multisig accounts say whose members may sign for them.
-        schema_for: Gives the message types that are known for a chain id; the shipped ones if None.
+        state_dir: Where the chains are noted whose own messages and coins are known.
     """
 
-    def __init__(self, store: Store, schema_for: SchemaFor | None = None) -> None:
+    def __init__(self, store: Store, state_dir: Path) -> None:
         self._store = store
-        self._schema_for = schema_for
+        self._state_dir = state_dir
+        self._book: ChainBook | None = None
+
+    @property
+    def _chains(self) -> ChainBook | None:
+        """The chains that were added, None as long as there are none: importing their module takes milliseconds."""
+        if self._book is None and (self._state_dir / "chains").is_dir():
+            from keyring_bridge.chains import ChainBook
+
+            self._book = ChainBook(self._state_dir)
+        return self._book
 
     def read(self, key: PublicKey, purpose: Purpose, request: SignRequest) -> tuple[bytes, View]:
         """Return the digest of what is signed, 32 bytes, and what it says.
@@ -92,13 +104,17 @@ class RequestReader:
         from cosmos_formats.signing.tx_view import TxView
         from cosmos_formats.signing.views import view
 
+        chains = self._chains
+        metadata = request.metadata
+        if request.mode is SignMode.TEXTUAL and metadata is None and chains is not None:
+            metadata = _metadata(chains, request.payload)
         seen = view(
             request.mode,
             request.payload,
-            self._schema_for,
+            None if chains is None else chains.schema,
             transaction=request.transaction,
             public_key=key,
-            metadata=request.metadata,
+            metadata=metadata,
         )
         if isinstance(seen, TxView):
             self._require_signer(key, seen)
@@ -148,3 +164,11 @@ class RequestReader:
 def _hash(key: PublicKey, message: bytes) -> bytes:
     """Return what an ECDSA key signs; of ed25519 keys, which sign the message itself, its SHA-256 for the audit log."""
     return sha256(message).digest() if key.key_type is KeyType.ED25519 else key.hash(message)
+
+
+def _metadata(chains: ChainBook, screens: bytes) -> MetadataFor:
+    """Return what is known of the coins of the chain that TEXTUAL screens are for."""
+    from cosmos_formats.signing.textual import CoinMetadata, chain_of
+
+    coins = chains.coin_metadata(chain_of(screens))
+    return {base: CoinMetadata.from_json(coin) for base, coin in coins.items()}
