@@ -30,7 +30,7 @@ VECTORS = FIXTURES / "vectors"
 NAMES = (
     *("addresses", "bech32", "pubkeys", "multisig", "records", "signatures"),
     *("direct", "direct_aux", "amino_json", "textual", "tx_json", "odd"),
-    *("mnemonics", "hd", "armor"),
+    *("mnemonics", "hd", "armor", "signed", "multisig_signatures", "adr036"),
 )
 
 
