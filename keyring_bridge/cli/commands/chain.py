@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from keyring_bridge.chains.errors import ChainChanged, ChainExists, ChainNotFound, NodeMismatch
+from keyring_bridge.cli.chain_view import answer, chain_fields, chain_json, change_lines, changes_json, offer_lines
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.render import Style, details, table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from cosmos_formats.schema_compare import Difference
-    from keyring_bridge.chains import Chain, ChainBook, ChainSettings, Changes, Offer
+    from keyring_bridge.chains import Chain, ChainBook, ChainSettings, Offer
     from keyring_bridge.cli.parser import Parser
     from keyring_bridge.cli.session import Session
-
-_SHOWN = 40
-"""How many lines of one kind are shown to people; JSON has them all."""
 
 
 # --- add and update --------------------------------------------------------------------------------------------------
@@ -105,9 +102,9 @@ def add(arguments: argparse.Namespace, session: Session) -> Result:
         raise ChainExists(f"the chain {settings.chain_id!r} was added before")
     offer, source = _read(arguments, settings, None, session)
     new = offer.new_messages()
-    _accept(arguments, offer, session, f"the chain {settings.chain_id}", _offer_lines(offer, new))
+    _accept(arguments, offer, session, f"the chain {settings.chain_id}", offer_lines(offer, new))
     chain = _store("add", settings, offer, source, book, session)
-    return _answer(chain, offer, {"new_messages": new})
+    return answer(chain, offer, {"new_messages": new})
 
 
 def update(arguments: argparse.Namespace, session: Session) -> Result:
@@ -125,12 +122,12 @@ def update(arguments: argparse.Namespace, session: Session) -> Result:
     coins = book.coin_metadata(chain.chain_id)
     offer, source = _read(arguments, settings, coins, session, prefer_shipped=chain.prefer_shipped)
     found = changes((book.descriptors(chain.chain_id), coins), offer)
-    changed = _changes_json(found)
+    changed = changes_json(found)
     if not found and offer.digest == chain.digest and settings == chain.settings:
-        return _answer(chain, offer, {"updated": False, "changes": changed})
-    _accept(arguments, offer, session, f"the change of {chain.chain_id}", _change_lines(found))
+        return answer(chain, offer, {"updated": False, "changes": changed})
+    _accept(arguments, offer, session, f"the change of {chain.chain_id}", change_lines(found))
     stored = _store("update", settings, offer, source, book, session, before=chain.digest)
-    return _answer(stored, offer, {"updated": True, "changes": changed})
+    return answer(stored, offer, {"updated": True, "changes": changed})
 
 
 def _read(
@@ -295,7 +292,7 @@ def list_chains(arguments: argparse.Namespace, session: Session) -> Result:
         ]
         return table(headings, rows, style)
 
-    return Result([_to_json(chain) for chain in chains], text)
+    return Result([chain_json(chain) for chain in chains], text)
 
 
 def show(arguments: argparse.Namespace, session: Session) -> Result:
@@ -309,11 +306,11 @@ def show(arguments: argparse.Namespace, session: Session) -> Result:
     names = book.schema(chain.chain_id).names
     own = [name for name in names if name not in shipped and not name.startswith("google.protobuf.")]
     coins = sorted(book.coin_metadata(chain.chain_id))
-    data = _to_json(chain) | {"own_messages": own, "coin_names": coins}
+    data = chain_json(chain) | {"own_messages": own, "coin_names": coins}
 
     def text(style: Style) -> str:
         packages = sorted({name.rpartition(".")[0] or "(none)" for name in own})
-        return details({**_fields(chain), "own packages": packages or None, "coins": coins or None}, style)
+        return details({**chain_fields(chain), "own packages": packages or None, "coins": coins or None}, style)
 
     return Result(data, text)
 
@@ -346,73 +343,3 @@ def _chain(book: ChainBook, chain_id: str) -> Chain:
 
 def _not_found(chain_id: str) -> ChainNotFound:
     return ChainNotFound(f"there is no chain {chain_id[:60]!r}")
-
-
-# --- output ----------------------------------------------------------------------------------------------------------
-
-
-def _answer(chain: Chain, offer: Offer, more: Mapping[str, object]) -> Result:
-    settled = [_difference_json(difference) for difference in offer.merged.settled]
-    data = _to_json(chain) | {"settled": settled, "left_out": list(offer.merged.left_out), **more}
-    return Result(data, lambda style: details(_fields(chain), style))
-
-
-def _fields(chain: Chain) -> dict[str, object]:
-    return {
-        "chain": chain.chain_id,
-        "prefix": chain.prefix,
-        "coin type": chain.coin_type,
-        "key algorithm": chain.key_algorithm,
-        "public key type": chain.settings.pubkey_type_url or None,
-        "node": f"{chain.grpc}{' (TLS)' if chain.settings.tls else ''}" if chain.grpc else None,
-        "source": chain.source,
-        "accepted": chain.accepted_at,
-        "digest": chain.digest,
-        "files": chain.files,
-        "messages": chain.messages,
-        "coins known": chain.coins,
-        "shipped preferred": chain.prefer_shipped or None,
-    }
-
-
-def _to_json(chain: Chain) -> dict[str, object]:
-    from dataclasses import asdict
-
-    plain = cast("dict[str, object]", asdict(chain))
-    settings = cast("dict[str, object]", plain.pop("settings"))
-    return {**settings, **plain}
-
-
-def _changes_json(found: Changes) -> dict[str, object]:
-    return {
-        "added": list(found.added),
-        "removed": list(found.removed),
-        "changed": [_difference_json(difference) for difference in found.changed],
-        "coins": list(found.coins),
-    }
-
-
-def _difference_json(difference: Difference) -> dict[str, object]:
-    return {"where": difference.where, "before": difference.before, "after": difference.after}
-
-
-def _offer_lines(offer: Offer, new: Mapping[str, str]) -> list[str]:
-    lines = _listed("new transaction message", (f"{name}, signed by {by}" for name, by in new.items() if by))
-    others = [name for name, by in new.items() if not by]
-    if others:
-        packages = ", ".join(sorted({name.rpartition(".")[0] or "(none)" for name in others}))
-        lines.append(f"other new messages: {len(others)}, in the packages {packages}")
-    lines += _listed("contradiction, settled with the shipped file", offer.merged.settled)
-    lines += _listed("file left out, which does not go with the shipped ones", offer.merged.left_out)
-    return lines + _listed("coin", sorted(offer.coins))
-
-
-def _change_lines(found: Changes) -> list[str]:
-    lines = _listed("new", found.added) + _listed("gone", found.removed)
-    lines += _listed("changed", found.changed) + _listed("coin changed", found.coins)
-    return lines or ["no message and no coin changed"]
-
-
-def _listed(what: str, names: Iterable[object]) -> list[str]:
-    lines = [f"{what}: {name}" for name in names]
-    return lines if len(lines) <= _SHOWN else [*lines[:_SHOWN], f"{what}: {len(lines) - _SHOWN} more"]
