@@ -22,16 +22,18 @@ from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import (
     ExportRefused,
     InvalidAddress,
+    InvalidArmor,
     InvalidKey,
     InvalidRequest,
     KeyExists,
     KeyNotFound,
     NotAvailable,
 )
+from keyring_bridge.imported_keys import ImportedKeys
+from keyring_bridge.key_kinds import SIGNING_TYPES
 from keyring_bridge.model import KeyRef, Operation, Purpose, SignRequest, SignResult
 from keyring_bridge.names import check_name
 from keyring_bridge.store.base import StoredRecord
-from keyring_bridge.token_keys import TokenKeys
 
 if TYPE_CHECKING:
     from cosmos_formats.signing.textual import MetadataFor
@@ -42,7 +44,7 @@ Records = list[StoredRecord]
 """Named here because :meth:`Keyring.list` hides the built-in inside the class."""
 
 
-class Keyring(TokenKeys):
+class Keyring(ImportedKeys):
     """One caller's view of the keyring: the SDK's methods; those about keys in tokens come from the base class.
 
     Args:
@@ -62,7 +64,7 @@ class Keyring(TokenKeys):
 
     def supported_algorithms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the algorithms of new keys in tokens and on Ledger devices."""
-        return ("secp256k1", "ed25519", "secp256r1"), ("secp256k1",)
+        return tuple(str(key_type) for key_type in SIGNING_TYPES), ("secp256k1",)
 
     def key_by_address(self, address: str | bytes) -> StoredRecord:
         """Return the record with this address (raw bytes, or bech32 text of any prefix).
@@ -191,67 +193,46 @@ class Keyring(TokenKeys):
             raise InvalidKey("a multisig record needs a multisig public key")
         return self._save(Record(check_name(uid), public_key, Multi()))
 
+    def import_pub_key(self, uid: str, armor: str) -> StoredRecord:
+        """Keep an armored public key under a name, of every version that the SDK wrote; it signs nothing.
+
+        Raises:
+            KeyExists: ``<uid>: cannot overwrite key``.
+            InvalidArmor: Not the armor of a public key.
+            InvalidKey: What is inside is not a known public key.
+            DuplicateAddress: Another record has this address.
+        """
+        from cosmos_formats.armor import InvalidArmor as NotArmor
+        from cosmos_formats.armor_keys import decode_public_key
+
+        self._check_not_overwritten(check_name(uid))
+        try:
+            public_key = decode_public_key(armor)
+        except NotArmor as error:
+            raise InvalidArmor(str(error)) from error
+        except FormatError as error:
+            raise InvalidKey(str(error)) from error
+        return self._save(Record(uid, public_key, Offline()))
+
     def save_ledger_key(self, uid: str, algorithm: str, hrp: str, coin_type: int, account: int, index: int) -> NoReturn:
         """Refuse: this release has no Ledger backend."""
         raise NotAvailable("failed to generate ledger key: this release has no Ledger backend")
 
-    # --- existing private keys -------------------------------------------------------------------------------------
-
-    def import_priv_key_hex(
-        self, uid: str, private_key: str | SecretBytes, algorithm: str, *, provider: str | None = None
-    ) -> StoredRecord:
-        """Import an unencrypted private key into a token, non-extractable there.
-
-        Args:
-            uid: Name of the record.
-            private_key: 64 hexadecimal digits, with or without ``0x``; better as SecretBytes, which can be wiped.
-            algorithm: ``secp256k1``, ``secp256r1`` or ``ed25519`` (a 32-byte seed).
-            provider: Name of the configured provider; the default one if None.
-
-        Raises:
-            KeyExists: ``<uid>: cannot overwrite key``.
-            InvalidKey: Not 32 bytes of hexadecimal digits, or not a valid scalar.
-            DuplicateAddress: Another record has the key's address.
-            UnsupportedAlgorithm: ``<algorithm>: unsupported signing algo``.
-        """
-        with _secret_from_hex(private_key) as secret:
-            return self.import_secret(uid, secret, algorithm, provider=provider)
-
-    def import_pub_key(self, uid: str, armor: str) -> NoReturn:
-        """Refuse: armor is not in this release."""
-        raise NotAvailable("reading armored keys is not in this release", hint="use a proto-JSON public key")
-
-    def import_priv_key(self, uid: str, armor: str, passphrase: SecretBytes) -> NoReturn:
-        """Refuse: armor is not in this release."""
-        raise NotAvailable("reading armored keys is not in this release", hint="import the key as hexadecimal digits")
-
-    def new_mnemonic(
-        self, uid: str, language: str, hd_path: str, passphrase: SecretBytes | None, algorithm: str
-    ) -> NoReturn:
-        """Refuse: mnemonics are not in this release."""
-        raise NotAvailable(
-            "mnemonics and HD derivation are not in this release",
-            hint="`hsm keygen` makes a key in the token",
-        )
-
-    def new_account(
-        self, uid: str, mnemonic: SecretBytes, passphrase: SecretBytes | None, hd_path: str, algorithm: str
-    ) -> NoReturn:
-        """Refuse: mnemonics are not in this release."""
-        raise NotAvailable("mnemonics and HD derivation are not in this release")
-
     # --- export --------------------------------------------------------------------------------------------------
 
-    def export_pub_key_armor(self, uid: str) -> NoReturn:
-        """Refuse: armor is not in this release (the record has the key in proto-JSON)."""
-        self.key(uid)
-        raise NotAvailable(
-            "writing armored keys is not in this release", hint="`hsm keys show --pubkey` prints the key"
-        )
+    def export_pub_key_armor(self, uid: str) -> str:
+        """Return the public key of a record of any kind in armor.
 
-    def export_pub_key_armor_by_address(self, address: str | bytes) -> NoReturn:
+        Raises:
+            KeyNotFound: As :meth:`key`.
+        """
+        from cosmos_formats.armor_keys import encode_public_key
+
+        return encode_public_key(self.key(uid).record.public_key)
+
+    def export_pub_key_armor_by_address(self, address: str | bytes) -> str:
         """As :meth:`export_pub_key_armor`, for the record with this address."""
-        self.export_pub_key_armor(self.key_by_address(address).name)
+        return self.export_pub_key_armor(self.key_by_address(address).name)
 
     def export_priv_key_armor(self, uid: str, passphrase: SecretBytes | None = None) -> NoReturn:
         """Refuse, with the SDK's text: no record of this keyring holds a private key."""
@@ -296,7 +277,7 @@ class Keyring(TokenKeys):
             if record.provider is not None and uri and isinstance(record.record.public_key, PublicKey):
                 device = self._device(record.provider)
                 if device.renames:
-                    uri = device.rename_key(KeyRef(uri, record.record.public_key), new).uri
+                    uri = device.rename_key(KeyRef(uri, record.record.public_key.plain), new).uri
             self._store.rename(record.name, new, uri=uri)
         return self.key(new)
 
@@ -328,20 +309,3 @@ class Keyring(TokenKeys):
             return bech32_address.decode(address)[1]
         except FormatError as error:
             raise InvalidAddress(str(error)) from error
-
-
-def _secret_from_hex(text: str | SecretBytes) -> SecretBytes:
-    """Decode hexadecimal digits without leaving them in an exception."""
-    from keyring_bridge.secrets import SecretBytes
-
-    digits = bytearray(text.encode("ascii", "replace")) if isinstance(text, str) else bytearray(text.reveal())
-    try:
-        start = 2 if digits.startswith((b"0x", b"0X")) else 0
-        if len(digits) - start != 64:
-            raise InvalidKey(f"private key of {len(digits) - start} hexadecimal digits, expected 64")
-        try:
-            return SecretBytes(bytearray.fromhex(digits[start:].decode("ascii")))
-        except ValueError:
-            raise InvalidKey("private key has characters that are not hexadecimal digits") from None
-    finally:
-        digits[:] = bytes(len(digits))

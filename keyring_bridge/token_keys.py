@@ -20,13 +20,15 @@ from keyring_bridge.errors import (
     InvalidKey,
     KeyExists,
     KeyNotFound,
-    UnsupportedAlgorithm,
 )
+from keyring_bridge.key_kinds import KeyKind
 from keyring_bridge.model import Caller, KeyInfo, KeyRef, KeySpec, Purpose
 from keyring_bridge.names import ITEM_SUFFIX, check_name, lookup_name
 from keyring_bridge.store.base import StoredRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cosmos_formats.multisig import AnyPublicKey
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.device import Device
@@ -96,15 +98,17 @@ class TokenKeys:
         *,
         provider: str | None = None,
         wrappable: bool = False,
+        url: str = "",
     ) -> StoredRecord:
         """Generate a key in a token, prove it by a signature, and keep its record.
 
         Args:
             name: Name of the record and label in the token.
-            key_type: Curve.
+            key_type: Curve, hash and address.
             purpose: Fixed for the key's life.
             provider: Name of the configured provider; the default one if None.
             wrappable: See :class:`keyring_bridge.model.KeySpec`.
+            url: Type URL of an eth_secp256k1 key, if the chain has another than the usual one.
 
         Raises:
             KeyExists: The name is taken.
@@ -113,10 +117,10 @@ class TokenKeys:
         """
         self._check_free(check_name(name))
         device = self._device(provider)
-        spec = KeySpec(name, key_type, purpose, wrappable)
+        spec = KeySpec(name, key_type.curve, purpose, wrappable)
         fields = {"key": name, "type": str(key_type), "purpose": str(purpose), "provider": device.name}
         with self._bridge.administer("key.generate", self._caller, fields) as outcome:
-            return self._adopt_new(device, spec, device.generate_key(spec), outcome)
+            return self._adopt_new(device, spec, device.generate_key(spec), KeyKind(key_type, url), outcome)
 
     def import_secret(
         self,
@@ -126,20 +130,34 @@ class TokenKeys:
         purpose: Purpose = Purpose.ACCOUNT,
         *,
         provider: str | None = None,
+        source: Mapping[str, str] | None = None,
     ) -> StoredRecord:
-        """As :meth:`import_priv_key_hex`, from 32 raw bytes that the caller wipes afterwards."""
-        if self._store.get(check_name(uid)) is not None:
-            raise KeyExists(f"{uid}: cannot overwrite key")
-        if algorithm not in SIGNING_TYPES:
-            raise UnsupportedAlgorithm(f"{algorithm[:64]}: unsupported signing algo")
+        """Import a private key into a token, non-extractable there.
+
+        Args:
+            uid: Name of the record.
+            secret: 32 raw bytes, which the caller wipes afterwards.
+            algorithm: See :meth:`keyring_bridge.key_kinds.KeyKind.of`.
+            purpose: Fixed for the key's life.
+            provider: Name of the configured provider; the default one if None.
+            source: What the audit log says of where the key came from.
+
+        Raises:
+            KeyExists: ``<uid>: cannot overwrite key``.
+            InvalidKey: Not 32 bytes, or not a valid scalar.
+            DuplicateAddress: Another record has the key's address, or is of the same private key.
+            UnsupportedAlgorithm: ``<algorithm>: unsupported signing algo``.
+        """
+        self._check_not_overwritten(check_name(uid))
+        kind = KeyKind.of(algorithm)
         from keyring_bridge.providers.private_keys import public_key_for
 
         device = self._device(provider)
-        spec = KeySpec(uid, KeyType(algorithm), purpose)
-        self._check_new(public_key_for(spec.key_type, secret))
-        fields = {"key": uid, "type": algorithm, "purpose": str(purpose), "provider": device.name}
-        with self._bridge.administer("key.import", self._caller, fields) as outcome:
-            return self._adopt_new(device, spec, device.import_key(spec, secret), outcome)
+        spec = KeySpec(uid, kind.key_type.curve, purpose)
+        self._check_new_in_token(kind.key(public_key_for(spec.key_type, secret)))
+        fields = {"key": uid, "type": str(kind.key_type), "purpose": str(purpose), "provider": device.name}
+        with self._bridge.administer("key.import", self._caller, fields | dict(source or {})) as outcome:
+            return self._adopt_new(device, spec, device.import_key(spec, secret), kind, outcome)
 
     def destroy(self, uid: str) -> None:
         """Destroy the key in its token and remove its record. This cannot be undone.
@@ -154,7 +172,7 @@ class TokenKeys:
         device = self._device(record.provider)
         fields = {"key": record.name, "fingerprint": record.fingerprint, "provider": record.provider}
         with self._bridge.administer("key.destroy", self._caller, fields):
-            device.delete_key(KeyRef(record.uri, record.record.public_key))
+            device.delete_key(KeyRef(record.uri, record.record.public_key.plain))
             self._store.delete(record.name)
 
     def unlock(self, provider: str | None = None, *, forget_failure: bool = False) -> None:
@@ -207,15 +225,32 @@ class TokenKeys:
         return SyncResult(tuple(added), tuple(skipped))
 
     def adopt(
-        self, info: KeyInfo, provider: str, *, name: str | None = None, purpose: Purpose | None = None
+        self,
+        info: KeyInfo,
+        provider: str,
+        *,
+        name: str | None = None,
+        purpose: Purpose | None = None,
+        algorithm: str | None = None,
     ) -> StoredRecord:
         """Make a record for a key that is in a token already, after it proved itself.
+
+        Args:
+            info: The key, as :meth:`compare` told of it.
+            provider: Name of the configured provider.
+            name: Name of the record; the key's label if None.
+            purpose: What the key is for, if the token does not tell.
+            algorithm: What the key is used as, for eth_secp256k1; its curve's own algorithm if None.
 
         Raises:
             InvalidName: Its label is not a valid name and no other was given.
             KeyExists: The name is taken.
-            InvalidKey: Nobody recorded what the key is for, and ``purpose`` is None or contradicts the token.
+            InvalidKey: Nobody recorded what the key is for, and ``purpose`` is None or contradicts the token; or the
+                key is on another curve than the algorithm.
         """
+        kind = KeyKind(info.key_type) if algorithm is None else KeyKind.of(algorithm)
+        if kind.key_type.curve is not info.key_type:
+            raise InvalidKey(f"the key in the token is a {info.key_type} key, not {kind.key_type}")
         name = check_name(info.label if name is None else name)
         self._check_free(name)
         if info.purpose is not None and purpose is not None and info.purpose is not purpose:
@@ -224,15 +259,17 @@ class TokenKeys:
         if purpose is None:
             raise InvalidKey("nobody recorded what this key is for", hint="name it with --purpose")
         with self._bridge.administer("key.adopt", self._caller, {"key": name, "provider": provider}) as outcome:
-            record = _token_record(name, provider, purpose, info)
+            record = _token_record(name, provider, purpose, info, kind)
             outcome["proof"] = self._bridge.prove(provider, info.ref, purpose)
             self._store.add(record)
         return record
 
-    def _adopt_new(self, device: Device, spec: KeySpec, info: KeyInfo, outcome: dict[str, object]) -> StoredRecord:
+    def _adopt_new(
+        self, device: Device, spec: KeySpec, info: KeyInfo, kind: KeyKind, outcome: dict[str, object]
+    ) -> StoredRecord:
         """Prove a key that was just made and keep its record; a key that fails is removed again."""
         try:
-            record = _token_record(spec.label, device.name, spec.purpose, info)
+            record = _token_record(spec.label, device.name, spec.purpose, info, kind)
             outcome["fingerprint"] = info.fingerprint
             outcome["proof"] = self._bridge.prove(device.name, info.ref, spec.purpose)
             self._store.add(record)
@@ -251,6 +288,17 @@ class TokenKeys:
         if self._store.get(name) is not None:
             raise KeyExists(f"{name}: key already exists")
 
+    def _check_not_overwritten(self, name: str) -> None:
+        if self._store.get(name) is not None:
+            raise KeyExists(f"{name}: cannot overwrite key")
+
+    def _check_new_in_token(self, public_key: PublicKey) -> None:
+        """Refuse a key whose address, or whose private key under another kind of address, has a record."""
+        self._check_new(public_key)
+        if public_key.key_type.curve is KeyType.SECP256K1:
+            for key_type in (KeyType.SECP256K1, KeyType.ETH_SECP256K1):
+                self._check_new(PublicKey(key_type, public_key.data))
+
     def _check_new(self, public_key: AnyPublicKey) -> None:
         try:
             address = public_key.address
@@ -263,15 +311,16 @@ class TokenKeys:
         return self._bridge.device(name if name is not None else self._bridge.config.default_provider)
 
 
-def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo) -> StoredRecord:
+def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo, kind: KeyKind) -> StoredRecord:
+    public_key = kind.key(info.public_key)
     return StoredRecord(
         name=name,
-        record=Record(name, info.public_key, Local(None)),
+        record=Record(name, public_key, Local(None)),
         # An x25519 key has no address; its fingerprint keeps the address column unique.
-        address=bytes.fromhex(info.fingerprint) if info.key_type is KeyType.X25519 else info.public_key.address,
+        address=bytes.fromhex(info.fingerprint) if kind.key_type is KeyType.X25519 else public_key.address,
         provider=provider,
         uri=info.uri,
-        key_type=info.key_type,
+        key_type=kind.key_type,
         purpose=purpose,
         fingerprint=info.fingerprint,
         created_at=info.created_at or datetime.now(UTC),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from keyring_plugin.channel import Channel
 
 DEFAULT_SECONDS = 30.0
+DEFAULT_PATH = "m/44'/118'/0'/0/0"
 
 # A method of the client is called ``list``, as in the SDK's interface.
 Entries = list[KeyEntry]
@@ -201,10 +202,80 @@ class KeyringClient:
         """Keep a multisig public key under a name."""
         return KeyEntry.from_wire(self.call("keyring.saveMultisig", uid=uid, pub_key=public_key.to_proto_json()))
 
+    def new_mnemonic(
+        self,
+        uid: str,
+        hd_path: str = DEFAULT_PATH,
+        algorithm: str = "secp256k1",
+        *,
+        passphrase: str | SecretBytes | None = None,
+        language: str = "english",
+    ) -> tuple[KeyEntry, SecretBytes]:
+        """Make a mnemonic of 24 words and import the key that it gives into the default provider.
+
+        Returns:
+            The key, and the mnemonic, which nothing else keeps.
+        """
+        from keyring_bridge.secrets import SecretBytes
+
+        answer = self._typed(
+            self.call(
+                "keyring.newMnemonic",
+                uid=uid,
+                language=language,
+                hd_path=hd_path,
+                algo=algorithm,
+                passphrase=_text(passphrase),
+            ),
+            dict,
+        )
+        mnemonic = self._typed(answer.get("mnemonic"), str)
+        return KeyEntry.from_wire(answer.get("key")), SecretBytes(bytearray(mnemonic, "utf-8"))
+
+    def new_account(
+        self,
+        uid: str,
+        mnemonic: str | SecretBytes,
+        hd_path: str = DEFAULT_PATH,
+        algorithm: str = "secp256k1",
+        *,
+        passphrase: str | SecretBytes | None = None,
+    ) -> KeyEntry:
+        """Derive a key from a mnemonic and import it into the default provider."""
+        return KeyEntry.from_wire(
+            self.call(
+                "keyring.newAccount",
+                uid=uid,
+                mnemonic=_text(mnemonic),
+                hd_path=hd_path,
+                algo=algorithm,
+                passphrase=_text(passphrase),
+            )
+        )
+
+    def import_priv_key(self, uid: str, armor: str, passphrase: str | SecretBytes) -> KeyEntry:
+        """Import an armored private key into the default provider."""
+        return KeyEntry.from_wire(
+            self.call("keyring.importPrivKey", uid=uid, armor=armor, passphrase=_text(passphrase))
+        )
+
     def import_priv_key_hex(self, uid: str, private_key: str | SecretBytes, algorithm: str = "secp256k1") -> KeyEntry:
         """Import an unencrypted private key (64 hexadecimal digits) into the default provider."""
-        digits = private_key if isinstance(private_key, str) else private_key.reveal().decode("ascii")
-        return KeyEntry.from_wire(self.call("keyring.importPrivKeyHex", uid=uid, hex=digits, algo=algorithm))
+        return KeyEntry.from_wire(
+            self.call("keyring.importPrivKeyHex", uid=uid, hex=_text(private_key), algo=algorithm)
+        )
+
+    def import_pub_key(self, uid: str, armor: str) -> KeyEntry:
+        """Keep an armored public key under a name."""
+        return KeyEntry.from_wire(self.call("keyring.importPubKey", uid=uid, armor=armor))
+
+    def export_pub_key_armor(self, uid: str) -> str:
+        """Return the armored public key."""
+        return str(self._typed(self.call("keyring.exportPubKeyArmor", uid=uid), str))
+
+    def export_pub_key_armor_by_address(self, address: str) -> str:
+        """As :meth:`export_pub_key_armor`, for the key with this bech32 address."""
+        return str(self._typed(self.call("keyring.exportPubKeyArmorByAddress", address=address), str))
 
     def sign(
         self,
@@ -281,6 +352,10 @@ class KeyringClient:
         if not isinstance(answer, kind):
             raise PeerFailed("the server sent an answer of another type than the protocol says")
         return answer
+
+
+def _text(secret: str | SecretBytes | None) -> str | None:
+    return secret if secret is None or isinstance(secret, str) else secret.reveal().decode("utf-8")
 
 
 def _base64(data: bytes) -> str:

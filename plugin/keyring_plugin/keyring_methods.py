@@ -15,6 +15,7 @@ from keyring_plugin.records import entry
 
 if TYPE_CHECKING:
     from keyring_bridge.model import SignResult
+    from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import StoredRecord
     from keyring_plugin.service import Session
 
@@ -184,8 +185,11 @@ def new_mnemonic(context: Context, params: Params) -> object:
     )
 
 
-def _with_mnemonic(context: Context, made: tuple[StoredRecord, str]) -> dict[str, object]:
-    return {"key": _entry(context, made[0]), "mnemonic": made[1]}
+def _with_mnemonic(context: Context, made: tuple[StoredRecord, SecretBytes]) -> dict[str, object]:
+    record, mnemonic = made
+    # The answer has to be text; no other copy is made.
+    with mnemonic:
+        return {"key": _entry(context, record), "mnemonic": mnemonic.reveal().decode("ascii")}
 
 
 def new_account(context: Context, params: Params) -> object:

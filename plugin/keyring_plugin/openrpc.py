@@ -137,7 +137,7 @@ def _schemas() -> dict[str, Schema]:
                 "description": "bech32 with the configured prefix; null for keys that have no address",
                 **_NULLABLE_TEXT,
             },
-            key_type={"enum": ["secp256k1", "ed25519", "secp256r1", "x25519", None]},
+            key_type={"enum": ["secp256k1", "ed25519", "secp256r1", "x25519", "eth_secp256k1", None]},
             purpose={"enum": ["account", "consensus", "encryption", "audit"]},
             fingerprint={"description": "SHA-256 of the public key's bytes; null for multisig", **_NULLABLE_TEXT},
             provider={"description": "where the private key is; null without one", **_NULLABLE_TEXT},

@@ -53,6 +53,15 @@ ARMORED = Result("armor", {"type": "string"})
 _NAMING = (errors.KeyNotFound, errors.InvalidName)
 _FINDING = (errors.KeyNotFound, errors.InvalidAddress)
 _NEW_NAME = (errors.InvalidName, errors.KeyExists, errors.DuplicateAddress, errors.AuditFailed)
+_IMPORTING = (
+    *_NEW_NAME,
+    errors.InvalidKey,
+    errors.UnsupportedAlgorithm,
+    errors.AuthError,
+    errors.ProviderError,
+    errors.CapabilityMissing,
+    errors.SignatureRejected,
+)
 _SIGNING = (
     errors.CannotSign,
     errors.InvalidSignDoc,
@@ -105,7 +114,8 @@ _pub_key = Param("pub_key", PublicKeyField(), "public key in proto-JSON")
 _armor = Param("armor", ARMOR, "armored key")
 _passphrase = Param("passphrase", Secret(), "passphrase of the armor")
 _bip39 = Param("passphrase", Secret(), "BIP-39 passphrase", required=False)
-_hd_path = Param("hd_path", Text(256), "BIP-32 path")
+_hd_path = Param("hd_path", Text(256), "BIP-32 path with a hardened purpose, coin type and account")
+_derived_algo = Param("algo", ALGORITHM, "`secp256k1`, `eth_secp256k1`, or the type URL of an eth_secp256k1 key")
 
 _CLIENT = Structure({"name": Text(64), "version": Text(64)}, ("name",))
 
@@ -167,7 +177,9 @@ _METHODS = (
         "keyring.supportedAlgorithms",
         "Return the algorithms of new keys in tokens and on Ledger devices.",
         result=Result.of("algorithms", "Algorithms"),
-        example=Example(result={"keyring": ["secp256k1", "ed25519", "secp256r1"], "ledger": ["secp256k1"]}),
+        example=Example(
+            result={"keyring": ["secp256k1", "ed25519", "secp256r1", "eth_secp256k1"], "ledger": ["secp256k1"]}
+        ),
     ),
     Method(
         "keyring.key",
@@ -209,10 +221,11 @@ _METHODS = (
     ),
     Method(
         "keyring.newMnemonic",
-        "Make a mnemonic and a key from it.",
-        (_new_uid, Param("language", Text(32), "`english`"), _hd_path, _algo, _bip39),
+        "Make a mnemonic of 24 words and import the key that it gives into the default provider. The answer is the "
+        "only place where the mnemonic ever is.",
+        (_new_uid, Param("language", Text(32), "`english`"), _hd_path, _derived_algo, _bip39),
         Result.of("key and mnemonic", "NewMnemonic"),
-        (*_NEW_NAME, errors.NotAvailable, errors.UnsupportedAlgorithm),
+        (*_IMPORTING, errors.InvalidPath),
         Example(
             {"uid": "ops", "language": "english", "hd_path": "m/44'/118'/0'/0/0", "algo": "secp256k1"},
             {"key": samples.ENTRY, "mnemonic": "…"},
@@ -220,10 +233,16 @@ _METHODS = (
     ),
     Method(
         "keyring.newAccount",
-        "Make a key from a mnemonic.",
-        (_new_uid, Param("mnemonic", Secret(), "BIP-39 words"), _hd_path, _algo, _bip39),
+        "Derive a key from a mnemonic and import it into the default provider, non-extractable there.",
+        (
+            _new_uid,
+            Param("mnemonic", Secret(), "English words of BIP-39, one space between them"),
+            _hd_path,
+            _derived_algo,
+            _bip39,
+        ),
         KEY,
-        errors=(*_NEW_NAME, errors.NotAvailable, errors.UnsupportedAlgorithm),
+        errors=(*_IMPORTING, errors.InvalidMnemonic, errors.InvalidPath),
         example=Example(
             {"uid": "ops", "mnemonic": "…", "hd_path": "m/44'/118'/0'/0/0", "algo": "secp256k1"}, samples.ENTRY
         ),
@@ -308,10 +327,10 @@ _METHODS = (
     ),
     Method(
         "keyring.importPrivKey",
-        "Import an armored private key into the default provider.",
+        "Import an armored private key into the default provider, non-extractable there.",
         (_new_uid, _armor, _passphrase),
         KEY,
-        errors=(*_NEW_NAME, errors.NotAvailable, errors.InvalidKey),
+        errors=(*_IMPORTING, errors.InvalidArmor, errors.PassphraseIncorrect),
         example=Example(
             {"uid": "ops", "armor": "-----BEGIN TENDERMINT PRIVATE KEY-----…", "passphrase": "…"}, samples.ENTRY
         ),
@@ -321,7 +340,7 @@ _METHODS = (
         "Import an unencrypted private key into the default provider, non-extractable there.",
         (_new_uid, Param("hex", Secret(), "64 hexadecimal digits, with or without `0x`"), _algo),
         KEY,
-        errors=(*_NEW_NAME, errors.InvalidKey, errors.UnsupportedAlgorithm, errors.AuthError, errors.ProviderError),
+        errors=_IMPORTING,
         example=Example({"uid": "ops", "hex": "…", "algo": "secp256k1"}, samples.ENTRY),
     ),
     Method(
@@ -329,7 +348,7 @@ _METHODS = (
         "Keep an armored public key under a name.",
         (_new_uid, _armor),
         KEY,
-        errors=(*_NEW_NAME, errors.NotAvailable, errors.InvalidKey),
+        errors=(*_NEW_NAME, errors.InvalidArmor, errors.InvalidKey),
         example=Example({"uid": "cold", "armor": "-----BEGIN TENDERMINT PUBLIC KEY-----…"}, samples.OFFLINE_ENTRY),
     ),
     Method(
@@ -337,7 +356,7 @@ _METHODS = (
         "Return the armored public key.",
         (_uid,),
         ARMORED,
-        errors=(*_NAMING, errors.NotAvailable),
+        errors=_NAMING,
         example=Example({"uid": "ops"}, "-----BEGIN TENDERMINT PUBLIC KEY-----…"),
     ),
     Method(
@@ -345,7 +364,7 @@ _METHODS = (
         "As `keyring.exportPubKeyArmor`, for the key with this address.",
         (_address,),
         ARMORED,
-        errors=(*_FINDING, errors.NotAvailable),
+        errors=_FINDING,
         example=Example({"address": samples.ADDRESS}, "-----BEGIN TENDERMINT PUBLIC KEY-----…"),
     ),
     Method(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import ecdsa
 import pytest
 
+from cosmos_formats.armor_keys import ArmoredPrivateKey, encrypt_private_key
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import (
@@ -31,6 +32,7 @@ from keyring_bridge.errors import (
     InvalidSignDoc,
     KeyExists,
     KeyNotFound,
+    PassphraseIncorrect,
     PeerFailed,
     PolicyDenied,
 )
@@ -125,6 +127,21 @@ def test_changing_records(tmp_path: Path) -> None:
         assert two.address is not None
         client.delete_by_address(two.address)
         assert [entry.name for entry in client.list()] == ["ops", "uno", "val"]
+        made, mnemonic = client.new_mnemonic("fresh", passphrase="extra")
+        armor = client.export_pub_key_armor("fresh")
+        client.delete("fresh")
+        assert client.import_pub_key("fresh", armor).public_key == made.public_key
+        assert made.address is not None
+        assert client.export_pub_key_armor_by_address(made.address) == armor
+        other = client.new_account("other", mnemonic, passphrase=SecretBytes(b"another"))
+        assert other.public_key != made.public_key
+        with pytest.raises(DuplicateAddress):
+            client.new_account("again", mnemonic, passphrase="extra")
+        armored = ArmoredPrivateKey(KeyType.SECP256K1, samples.KEY["@type"], bytearray(b"\x05" * 32))
+        sealed = encrypt_private_key(armored, b"pass phrase", bytes(16))
+        with pytest.raises(PassphraseIncorrect):
+            client.import_priv_key("sealed", sealed, "another")
+        assert client.import_priv_key("sealed", sealed, SecretBytes(b"pass phrase")).kind == "local"
 
 
 def test_many_threads_share_a_client(client: KeyringClient) -> None:

@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import coincurve
 import jsonschema
 import pytest
 
-from cosmos_formats import address
+from cosmos_formats import address, hd_keys, mnemonic
+from cosmos_formats.armor_keys import ArmoredPrivateKey, encrypt_private_key
+from cosmos_formats.hd import HdPath
+from cosmos_formats.pubkeys import KeyType
 from keyring_plugin import openrpc, samples
 from keyring_plugin.protocol import METHODS
 from tests.integration.plugin.conftest import Start, with_keys, with_software
@@ -18,6 +22,8 @@ from tests.integration.plugin.harness import CHAIN, Plugin, b64, change_policy, 
 if TYPE_CHECKING:
     from tests.integration.cli.harness import Cli
 
+COSMOS_PATH = "m/44'/118'/0'/0/0"
+WORDS = "abandon " * 11 + "about"
 SCHEMAS = openrpc.document()["components"]
 
 
@@ -185,26 +191,79 @@ def test_importing(own: Plugin) -> None:
         assert not digits or digits not in json.dumps(answer)
 
 
+def test_mnemonics(own: Plugin) -> None:
+    made = checked(
+        own, "keyring.newMnemonic", uid="one", language="english", hd_path=COSMOS_PATH, algo="secp256k1", passphrase="p"
+    )
+    assert len(made["mnemonic"].split(" ")) == 24
+    assert made["key"] == checked(own, "keyring.key", uid="one")
+    seed = mnemonic.to_seed(made["mnemonic"].encode(), b"p")
+    derived = coincurve.PrivateKey(bytes(hd_keys.derive(seed, HdPath.parse(COSMOS_PATH))))
+    assert made["key"]["record"]["pub_key"]["key"] == b64(derived.public_key.format())
+    known = checked(own, "keyring.newAccount", uid="known", mnemonic=WORDS, hd_path=COSMOS_PATH, algo="secp256k1")
+    assert address.decode(known["address"])[1] == address.decode("cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4")[1]
+    path = "m/44'/60'/0'/0/0"
+    algo = "/injective.crypto.v1beta1.ethsecp256k1.PubKey"
+    eth = checked(own, "keyring.newAccount", uid="eth", mnemonic=WORDS, hd_path=path, algo=algo)
+    assert eth["record"]["pub_key"]["@type"] == algo
+    assert eth["key_type"] == "eth_secp256k1"
+    assert address.decode(eth["address"])[1].hex() == "9858effd232b4033e47d90003d41ec34ecaeda94"
+    wrong = own.ask("keyring.newAccount", uid="x", mnemonic=WORDS + "\n", hd_path=COSMOS_PATH, algo="secp256k1")
+    assert code_of(wrong) == "invalid_mnemonic"
+    assert "about" not in json.dumps(wrong)
+
+
+def test_armor(own: Plugin) -> None:
+    key = ArmoredPrivateKey(KeyType.SECP256K1, samples.KEY["@type"], bytearray((1).to_bytes(32)))
+    armor = encrypt_private_key(key, b"passphrase", bytes(16))
+    refused = own.ask("keyring.importPrivKey", uid="one", armor=armor, passphrase="wrong")
+    assert code_of(refused) == "passphrase_incorrect"
+    assert refused["error"]["message"] == "failed to decrypt private key: invalid account password"
+    imported = checked(own, "keyring.importPrivKey", uid="one", armor=armor, passphrase="passphrase")
+    assert imported["address"] == samples.ADDRESS
+    public = checked(own, "keyring.exportPubKeyArmor", uid="one")
+    own.result("keyring.delete", uid="one")
+    kept = checked(own, "keyring.importPubKey", uid="cold", armor=public)
+    assert kept["record"] == {"name": "cold", "pub_key": samples.KEY, "offline": {}}
+    assert own.code("keyring.importPubKey", uid="cold", armor=public) == "key_exists"
+
+
 @pytest.mark.parametrize(
     ("method", "params", "code", "says"),
     [
         ("keyring.exportPrivKeyArmor", {"uid": "ops", "passphrase": "x"}, "export_refused", "works only for Local"),
         ("keyring.exportPrivKeyArmor", {"uid": "no", "passphrase": "x"}, "key_not_found", "no.info: key not found"),
         ("keyring.exportPubKeyArmor", {"uid": "no"}, "key_not_found", "no.info: key not found"),
-        ("keyring.exportPubKeyArmor", {"uid": "ops"}, "not_available", "armor"),
-        ("keyring.importPubKey", {"uid": "x", "armor": "…"}, "not_available", "armor"),
-        ("keyring.importPrivKey", {"uid": "x", "armor": "…", "passphrase": "p"}, "not_available", "armor"),
+        ("keyring.importPubKey", {"uid": "x", "armor": "…"}, "invalid_armor", "couldn't unarmor bytes: EOF"),
+        (
+            "keyring.importPrivKey",
+            {"uid": "x", "armor": "…", "passphrase": "p"},
+            "invalid_armor",
+            "failed to decrypt private key: EOF",
+        ),
         (
             "keyring.newMnemonic",
             {"uid": "x", "language": "english", "hd_path": "m/44'", "algo": "secp256k1"},
-            "not_available",
-            "mnemonic",
+            "invalid_path",
+            "hardened",
+        ),
+        (
+            "keyring.newMnemonic",
+            {"uid": "x", "language": "french", "hd_path": COSMOS_PATH, "algo": "secp256k1"},
+            "invalid_request",
+            "unsupported language: only english is supported",
         ),
         (
             "keyring.newAccount",
-            {"uid": "x", "mnemonic": "a b", "hd_path": "m/44'", "algo": "secp256k1", "passphrase": "p"},
-            "not_available",
-            "mnemonic",
+            {"uid": "x", "mnemonic": "a b", "hd_path": COSMOS_PATH, "algo": "secp256k1", "passphrase": "p"},
+            "invalid_mnemonic",
+            "Invalid mnemonic",
+        ),
+        (
+            "keyring.newAccount",
+            {"uid": "x", "mnemonic": WORDS, "hd_path": COSMOS_PATH, "algo": "ed25519"},
+            "unsupported_algorithm",
+            "unsupported signing algo",
         ),
         ("keyring.saveLedgerKey", METHODS["keyring.saveLedgerKey"].example.params, "not_available", "Ledger"),
     ],
@@ -219,4 +278,6 @@ def test_exports_by_address(plugin: Plugin) -> None:
     own_address = plugin.result("keyring.key", uid="ops")["address"]
     refused = plugin.code("keyring.exportPrivKeyArmorByAddress", address=own_address, passphrase="x")
     assert refused == "export_refused"
-    assert plugin.code("keyring.exportPubKeyArmorByAddress", address=own_address) == "not_available"
+    armor = plugin.result("keyring.exportPubKeyArmorByAddress", address=own_address)
+    assert armor == plugin.result("keyring.exportPubKeyArmor", uid="ops")
+    assert armor.startswith("-----BEGIN TENDERMINT PUBLIC KEY-----")

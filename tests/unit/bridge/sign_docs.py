@@ -42,7 +42,7 @@ def msg_send(sender: str, recipient: str, amount: str = "1", denom: str = "uve")
 
 
 def auth_info(public_key: PublicKey, sequence: int = 0) -> bytes:
-    key = any_message(_KEY_URLS[public_key.key_type], field(1, public_key.data))
+    key = any_message(_KEY_URLS.get(public_key.key_type, public_key.type_url), field(1, public_key.data))
     mode_info = field(1, field(1, 1))
     signer = field(1, key) + field(2, mode_info) + (field(3, sequence) if sequence else b"")
     fee = field(1, coin("uve", "500")) + field(2, 200_000)
