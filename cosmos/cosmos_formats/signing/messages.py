@@ -140,7 +140,21 @@ class MessageReader:
         message_class = self._schema.find(type_url)
         if message_class is None:
             return MessageView(type_url, value, known=False)
-        message = self.parse(message_class, value, type_url, tolerate=True)
+        return self._view(type_url, value, self.parse(message_class, value, type_url, tolerate=True), depth)
+
+    def view(self, type_url: str, message: Message) -> MessageView:
+        """View a message of the transaction itself that was read from something else than protobuf.
+
+        Args:
+            type_url: Its type.
+            message: The message; nobody changes it afterwards.
+
+        Raises:
+            InvalidSignDoc: As :meth:`unpack`, of what is inside it.
+        """
+        return self._view(type_url, message.SerializeToString(deterministic=True), message, 1)
+
+    def _view(self, type_url: str, value: bytes, message: Message, depth: int) -> MessageView:
         nested = tuple([self.unpack(inner.type_url, inner.value, depth + 1) for inner in packed_in(message)])
         return MessageView(type_url, value, True, nested, message, self._schema)
 

@@ -16,7 +16,7 @@ from cosmos_formats.schema import Schema, default_schema
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.contents import view_body, view_coins, view_contents
 from cosmos_formats.signing.direct import decode_sign_doc
-from cosmos_formats.signing.messages import MessageView
+from cosmos_formats.signing.messages import MessageReader, MessageView
 from cosmos_formats.signing.transaction import TxParts
 from cosmos_formats.signing.tx_view import Opaque, SignerView, TxView
 
@@ -130,13 +130,12 @@ def _view_amino(sign_bytes: bytes, schema_for: SchemaFor) -> TxView:
 
 def _view_amino_message(message: AminoMessage, schema: Schema) -> MessageView:
     from cosmos_formats.signing.amino_json import canonical, decode_message
-    from cosmos_formats.signing.messages import MessageReader
 
     found = decode_message(message.name, message.value, schema)
     if found is None:
         return MessageView(AMINO_URL + message.name, canonical(message.value), known=False)
     type_url, decoded = found
-    return MessageReader(schema).unpack(type_url, decoded.SerializeToString(deterministic=True))
+    return MessageReader(schema).view(type_url, decoded)
 
 
 def _view_textual(
