@@ -5,11 +5,12 @@ from pathlib import Path
 import coincurve
 import pytest
 
+from cosmos_formats.hashes import keccak256
 from cosmos_formats.multisig import MultisigPublicKey
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.signing import SignMode, adr036
 from cosmos_formats.signing.transaction import TxParts
-from cosmos_formats.verify import verify
+from cosmos_formats.verify import verify, verify_digest
 from keyring_bridge.errors import InvalidRequest, InvalidSignDoc, PolicyDenied
 from keyring_bridge.model import Operation, SignRequest, SignResult
 from tests.unit.bridge.pipeline import CALLER, CHAIN, Setup
@@ -219,3 +220,20 @@ def test_signers_inside_a_field_count(setup: Setup) -> None:
         SignMode.LEGACY_AMINO_JSON, transaction([many], [(key, SignMode.DIRECT, 5)]), signer_data(key, CHAIN)
     )
     assert verify(key, document, ask(setup, SignMode.LEGACY_AMINO_JSON, document).signature)
+
+
+@pytest.mark.parametrize("mode", [SignMode.DIRECT, SignMode.LEGACY_AMINO_JSON])
+def test_keys_of_ethereum_sign_keccak(setup: Setup, mode: SignMode) -> None:
+    """The token has a plain secp256k1 key; what is hashed how, and the address, says the record."""
+    record = setup.keyring.import_priv_key_hex("eth", "11" * 32, "eth_secp256k1")
+    key = record.record.public_key
+    assert isinstance(key, PublicKey)
+    assert (key.key_type, key.address) == (KeyType.ETH_SECP256K1, record.address)
+    setup.allow("eth", ALLOW)
+    parts = transaction([send(key)], [(key, mode, 5)])
+    payload = sign_bytes(mode, parts, signer_data(key, CHAIN))
+    result = setup.bridge.sign(SignRequest("eth", payload, mode), CALLER)
+    assert result.public_key == key
+    assert verify(key, payload, result.signature)
+    assert not verify(key.plain, payload, result.signature)
+    assert verify_digest(key, keccak256(payload), result.signature)
