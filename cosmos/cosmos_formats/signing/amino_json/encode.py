@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cosmos_formats.signing.amino_json.plan import FieldPlan, MessagePlan
 
 
-def encode_message(message: Message, schema: Schema) -> JsonValue:
+def encode_message(message: Message, schema: Schema) -> dict[str, JsonValue]:
     """Return a message as it stands among the ``msgs`` of a sign document: its ``type`` and its ``value``.
 
     Args:
@@ -47,7 +47,7 @@ class Encoder:
         self._in_full = in_full
         self._packed = 0
 
-    def named(self, message: Message, depth: int = MAX_DEPTH) -> JsonValue:
+    def named(self, message: Message, depth: int = MAX_DEPTH) -> dict[str, JsonValue]:
         """Encode a message with its name; see :func:`encode_message`.
 
         Args:
