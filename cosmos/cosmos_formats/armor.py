@@ -105,7 +105,8 @@ def decode(text: str) -> Block:
         else:
             body.append(line)
     else:
-        raise InvalidArmor("unexpected EOF")
+        if checksum is None:
+            raise InvalidArmor("unexpected EOF")
     raise InvalidArmor("openpgp: invalid data: armor invalid")
 
 

@@ -152,7 +152,7 @@ def decrypt_private_key(text: str, passphrase: bytes | bytearray) -> ArmoredPriv
     kdf = block.headers.get("kdf", "")
     if kdf not in ("argon2", "bcrypt"):
         raise InvalidArmor(f"unrecognized KDF type: {kdf[:64]}")
-    salt = _salt(block.headers.get("salt", ""))
+    salt = _salt(block.headers.get("salt", ""), kdf)
     clear = (_open_argon2 if kdf == "argon2" else _open_bcrypt)(block.data, salt, passphrase)
     try:
         return _from_amino(clear)
@@ -160,7 +160,7 @@ def decrypt_private_key(text: str, passphrase: bytes | bytearray) -> ArmoredPriv
         wipe(clear)
 
 
-def _salt(text: str) -> bytes:
+def _salt(text: str, kdf: str) -> bytes:
     if not text:
         raise InvalidArmor("missing salt bytes")
     try:
@@ -168,7 +168,7 @@ def _salt(text: str) -> bytes:
     except NotHexadecimal as error:
         raise InvalidArmor(f"error decoding salt: {error}") from None
     if len(salt) != SALT_BYTES:
-        raise InvalidArmor(f"salt len must be {SALT_BYTES}")
+        raise InvalidArmor(f"Error generating {kdf} cypher for key.: salt len must be {SALT_BYTES}")
     return salt
 
 
