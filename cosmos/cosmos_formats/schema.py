@@ -148,16 +148,21 @@ class Schema:
         return None
 
     def _load_file(self, number: int) -> None:
-        if number in self._loaded:
-            return
-        file = self._files[number]
-        for needed in file.needs:
-            self._load_file(needed)
-        try:
-            self._pool.AddSerializedFile(self._data[file.start : file.start + file.size])
-        except (TypeError, ValueError) as error:
-            raise InvalidSchema(f"the descriptor set contradicts itself: {error}") from None
-        self._loaded.add(number)
+        """Load a file and all that it needs, which have lower numbers."""
+        wanted: set[int] = set()
+        waiting = [number]
+        while waiting:
+            needed = waiting.pop()
+            if needed not in self._loaded and needed not in wanted:
+                wanted.add(needed)
+                waiting += self._files[needed].needs
+        for needed in sorted(wanted):
+            file = self._files[needed]
+            try:
+                self._pool.AddSerializedFile(self._data[file.start : file.start + file.size])
+            except (TypeError, ValueError) as error:
+                raise InvalidSchema(f"the descriptor set contradicts itself: {error}") from None
+            self._loaded.add(needed)
 
     def _class(self, full_name: str) -> MessageClass:
         from google.protobuf.message_factory import GetMessageClass

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from cosmos_formats.options import message_options
-from cosmos_formats.schema import Schema
+from cosmos_formats.schema import Schema, default_schema
 from keyring_bridge.chains import Offer, examine
 from keyring_bridge.chains.errors import NodeFailed, NodeLacks, NodeMismatch, SchemaContradicted, SchemaRefused
 from keyring_bridge.errors import BridgeError, InvalidRequest
@@ -162,3 +169,53 @@ def test_without_grpcio_the_error_names_the_extra(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[3]
     path = ":".join(map(str, (tmp_path, root, root / "cosmos")))
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}, check=True)
+
+
+def test_tls_trusts_who_the_system_trusts(tmp_path: Path) -> None:
+    """A server with a certificate of an authority that is trusted is talked to; with one that is not, never."""
+    key, certificate = self_signed("localhost")
+    (tmp_path / "ca.pem").write_bytes(certificate)
+    schema = default_schema()
+    answer = schema.message("cosmos.base.tendermint.v1beta1.GetNodeInfoResponse")()
+    answer.default_node_info.network = "market-1"
+    content = answer.SerializeToString()
+    method = grpc.unary_unary_rpc_method_handler(lambda request, context: content)
+    service = grpc.method_handlers_generic_handler("cosmos.base.tendermint.v1beta1.Service", {"GetNodeInfo": method})
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[service])
+    port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(key, certificate)]))
+    server.start()
+    root = Path(__file__).resolve().parents[3]
+    code = f"""
+from keyring_bridge.chains.errors import NodeFailed
+from keyring_bridge.node import Node
+with Node("localhost:{port}", tls=True, timeout=20) as node:
+    try: print(node.chain_id())
+    except NodeFailed: print("refused")
+"""
+    try:
+        for trusted, says in ((True, "market-1\n"), (False, "refused\n")):
+            environment = {"PYTHONPATH": f"{root}:{root / 'cosmos'}", "PATH": os.environ["PATH"]}
+            if trusted:
+                environment["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(tmp_path / "ca.pem")
+            done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+            assert done.stdout.decode() == says, done.stderr
+    finally:
+        server.stop(None).wait()
+
+
+def self_signed(name: str) -> tuple[bytes, bytes]:
+    """Return a private key and a certificate for a host, both in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private, certificate.public_bytes(encoding)

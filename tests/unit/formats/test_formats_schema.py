@@ -200,6 +200,11 @@ def test_sets_that_cannot_be_used(data: bytes, says: str) -> None:
         Schema.from_descriptor_set(data)
 
 
+def test_imports_of_any_depth() -> None:
+    files = [proto_file(f"{n}.proto", f"M{n}", imports=(f"{n + 1}.proto",) if n < 2999 else ()) for n in range(3000)]
+    assert Schema.from_descriptor_set(descriptor_set(*files)).find("/market.v1.M0") is not None
+
+
 def test_a_set_that_contradicts_itself() -> None:
     broken = proto_file("a.proto", "A")
     broken.message_type[0].field.add(

@@ -282,6 +282,17 @@ def test_the_digest_does_not_depend_on_who_wrote_the_set() -> None:
     assert plain.digest != merge(SHIPPED, SHIPPED).digest
 
 
+def test_the_files_of_options_and_of_protobuf_are_the_shipped_ones() -> None:
+    """Whatever a chain says of them does not count, not even for the digest."""
+
+    def other(files: FileDescriptorSet) -> None:
+        file_of(files, "amino/amino.proto").message_type.add(name="Unheard")
+        file_of(files, "gogoproto/gogo.proto").extension[0].number = 65_999
+        file_of(files, "google/protobuf/any.proto").message_type.add(name="Unheard")
+
+    assert merge(shipped_set(other), SHIPPED) == merge(SHIPPED, SHIPPED)
+
+
 def new_file(name: str, package: str, message: str = "Message", *, imports: tuple[str, ...] = ()) -> Change:
     def add(files: FileDescriptorSet) -> None:
         file = files.file.add(name=name, package=package, syntax="proto3", dependency=imports)
