@@ -73,5 +73,10 @@ def sign_bytes(transaction: TxParts, signer: SignerData, schema: Schema | None =
         transaction: With the final signer infos of all signers.
         signer: Chain and account; its sequence stands in the signer infos already.
         schema: Of no use in this mode.
+
+    Raises:
+        InvalidSignDoc: No chain id, or numbers or texts that protobuf cannot carry.
     """
+    if not signer.chain_id:
+        raise InvalidSignDoc("the sign document names no chain")
     return SignDoc(transaction.body_bytes, transaction.auth_info_bytes, signer.chain_id, signer.account_number).encode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cosmos_formats import address
 from cosmos_formats.errors import FormatError
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from cosmos_formats.multisig import AnyPublicKey
     from cosmos_formats.signing.tx_view import TxView
 
+_CHECKSUM: Final = 6
+"""Characters at the end of a bech32 address that depend on its prefix too."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequiredSigners:
     """The accounts whose signatures a transaction needs.
 
     Attributes:
-        addresses: As the transaction spells them, in the order of their signatures.
+        addresses: One for each account, as the transaction spells it first, in the order of their signatures. A
+            validator's operator address stands for the account of the operator.
         complete: False if a message is of a type that is not known or does not say who signs.
     """
 
@@ -37,23 +41,29 @@ class RequiredSigners:
 
 def required_signers(view: TxView) -> RequiredSigners:
     """Return who has to sign the transaction that a view shows."""
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     complete = True
     for message in view.messages:
         signers = message.signers
         if signers is None:
             complete = False
         else:
-            found |= dict.fromkeys(signers)
+            for text in signers:
+                found.setdefault(_account(text), text)
     if view.payer:
-        found[view.payer] = None
-    return RequiredSigners(tuple(found), complete)
+        found.setdefault(_account(view.payer), view.payer)
+    return RequiredSigners(tuple(found.values()), complete)
 
 
 def is_address_of(text: str, raw: bytes) -> bool:
     """Tell whether ``text`` is the bech32 form, with whatever prefix, of the address ``raw``."""
     prefix, separator, _ = text.rpartition("1")
     return bool(separator) and _encoded(prefix, raw) == text
+
+
+def _account(text: str) -> str:
+    """Return what two spellings of one account's address have in common: the characters that its bytes make."""
+    return text.rpartition("1")[2][:-_CHECKSUM] or text
 
 
 @lru_cache(maxsize=1024)

@@ -35,8 +35,8 @@ class SignerData:
         chain_id: The chain.
         account_number: Of the account, on that chain.
         sequence: Number of the account's transaction.
-        public_key: Of the signing account; for a member of a multisig account the member's. None if it is not known,
-            which only modes that don't show it can do without.
+        public_key: Of the signing account, also where a member of its multisig key signs: that is what the chain puts
+            into the documents that show a key (DIRECT_AUX, TEXTUAL). None if it is not known; other modes need none.
     """
 
     address: str

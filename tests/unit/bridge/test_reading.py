@@ -9,6 +9,7 @@ from cosmos_formats.hashes import keccak256
 from cosmos_formats.multisig import MultisigPublicKey
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.signing import SignMode, adr036
+from cosmos_formats.signing.direct import SignDoc
 from cosmos_formats.signing.transaction import TxParts
 from cosmos_formats.verify import verify, verify_digest
 from keyring_bridge.errors import InvalidRequest, InvalidSignDoc, PolicyDenied
@@ -154,7 +155,7 @@ def test_an_empty_chain_id_is_refused_everywhere_but_in_arbitrary_data(setup: Se
     parts = transaction([send(key)], [(key, SignMode.DIRECT, 5)])
     good = sign_bytes(SignMode.LEGACY_AMINO_JSON, parts, signer_data(key, CHAIN))
     for mode, payload in (
-        (SignMode.DIRECT, sign_bytes(SignMode.DIRECT, parts, signer_data(key, ""))),
+        (SignMode.DIRECT, SignDoc(parts.body_bytes, parts.auth_info_bytes, "", 7).encode()),
         (SignMode.LEGACY_AMINO_JSON, good.replace(f'"chain_id":"{CHAIN}"'.encode(), b'"chain_id":""')),
     ):
         with pytest.raises(InvalidSignDoc, match="chain"):

@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 
+from cosmos_formats import address
 from cosmos_formats.schema import default_schema
+from cosmos_formats.signing import SignMode
+from cosmos_formats.signing.contents import view_contents
 from cosmos_formats.signing.facts import Coin, facts, parse_amount, signers_of
 from cosmos_formats.signing.messages import MessageReader, MessageView
+from cosmos_formats.signing.signers import RequiredSigners, is_address_of, required_signers
+from cosmos_formats.signing.transaction import TxParts
 
 
 def new(name: str, **fields: object) -> Any:
@@ -112,3 +117,36 @@ def test_every_message_of_the_shipped_schema_has_facts() -> None:
     for name in schema.names:
         named += facts(schema.message(name)()).names_signers
     assert named > 120
+
+
+def signers_of_tx(*messages: Any, payer: str = "") -> RequiredSigners:
+    body = new("cosmos.tx.v1beta1.TxBody")
+    for message in messages:
+        body.messages.append(message if message.DESCRIPTOR.name == "Any" else packed(message))
+    auth = new("cosmos.tx.v1beta1.AuthInfo")
+    auth.fee.payer = payer
+    parts = TxParts(body.SerializeToString(deterministic=True), auth.SerializeToString(deterministic=True))
+    return required_signers(view_contents(SignMode.DIRECT, parts, "ve-1", 1, default_schema()))
+
+
+def test_required_signers_are_the_accounts_of_all_messages_and_of_the_fee() -> None:
+    one, two, three = (bytes((n,)) * 20 for n in (1, 2, 3))
+    ve = [address.encode("ve", raw) for raw in (one, two, three)]
+    operator = address.encode("vevaloper", one)
+    sends = [new("cosmos.bank.v1beta1.MsgSend", from_address=text) for text in (ve[1], ve[0], ve[1])]
+    validator = new("cosmos.staking.v1beta1.MsgEditValidator", validator_address=operator)
+    found = signers_of_tx(*sends, validator, payer=ve[2])
+    assert found.addresses == (ve[1], ve[0], ve[2])
+    assert found.complete
+    assert signers_of_tx(validator, sends[1], payer=ve[0]).addresses == (operator,)
+    assert signers_of_tx(sends[0], payer=ve[1]).addresses == (ve[1],)
+    unknown = new("google.protobuf.Any", type_url="/nobody.knows.MsgThis")
+    assert signers_of_tx(unknown, sends[0]) == RequiredSigners((ve[1],), False)
+
+
+def test_an_operator_address_is_its_accounts_address() -> None:
+    raw = bytes(range(20))
+    assert is_address_of(address.encode("vevaloper", raw), raw)
+    assert not is_address_of(address.encode("vevaloper", raw), raw[::-1])
+    for text in ("", "1", "ve1", "ve", address.encode("ve", raw)[:-1], address.encode("ve", raw).upper()):
+        assert not is_address_of(text, raw)
