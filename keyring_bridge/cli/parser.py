@@ -59,6 +59,19 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command("sign", "sign the sign bytes of a transaction", "sign"),
+    Command(
+        "tx",
+        "show, sign, combine and verify transactions in files",
+        members=(
+            Command("show", "show what a transaction says", "tx_show"),
+            Command("sign", "sign a transaction, or a file of many, that was made with --generate-only", "tx_sign"),
+            Command("multisign", "combine the signatures of a multisig account's members", "tx_multisig"),
+            Command("combine", "the same for many transactions at once (the SDK's multisign-batch)", "tx_multisig"),
+            Command("verify", "check who must sign a transaction, and the signatures it has", "tx_verify"),
+            Command("encode", "turn a transaction from JSON into its bytes", "tx_convert"),
+            Command("decode", "turn the bytes of a transaction into JSON", "tx_convert"),
+        ),
+    ),
     Command("status", "show providers, tokens, keys, policy and audit log as they are now", "status"),
     Command("backends", "show which backends exist and what each can do", "backends"),
     Command(

@@ -18,19 +18,20 @@ _UNKNOWN: Final = "UNKNOWN TYPE: nobody here can tell what it does"
 _BUILT_IN: Final = frozenset({"@type"})
 
 
-def tx_json(view: TxView, signatures: Sequence[bytes]) -> dict[str, object]:
+def tx_json(view: TxView, signatures: Sequence[bytes], account_number: int | None = None) -> dict[str, object]:
     """Return what a transaction says, ready for JSON.
 
     Args:
         view: The transaction.
         signatures: Those that it has.
+        account_number: Of the account that signs, if somebody said it.
     """
     from cosmos_formats.signing.signers import required_signers
 
     required = required_signers(view)
     return {
         "chain_id": view.chain_id or None,
-        "account_number": str(view.account_number) if view.chain_id else None,
+        "account_number": None if account_number is None else str(account_number),
         "fee": [str(coin) for coin in view.fee],
         "gas_limit": str(view.gas_limit),
         "payer": view.payer or None,
@@ -64,24 +65,25 @@ def message_json(message: MessageView) -> dict[str, object]:
     return told
 
 
-def tx_text(view: TxView, signatures: Sequence[bytes], style: Style = PLAIN) -> str:
+def tx_text(view: TxView, signatures: Sequence[bytes], account_number: int | None = None, style: Style = PLAIN) -> str:
     """Return what a transaction says, for people. Everything in it is shown; long texts and bytes are cut.
 
     Args:
         view: The transaction.
         signatures: Those that it has.
+        account_number: Of the account that signs, if somebody said it.
         style: Colours.
     """
-    return "\n".join(_lines(view, signatures, style))
+    return "\n".join(_lines(view, signatures, account_number, style))
 
 
-def _lines(view: TxView, signatures: Sequence[bytes], style: Style) -> Iterator[str]:
+def _lines(view: TxView, signatures: Sequence[bytes], account_number: int | None, style: Style) -> Iterator[str]:
     from cosmos_formats.signing.signers import required_signers
 
     required = required_signers(view)
     facts: list[tuple[str, object]] = [
         ("chain", view.chain_id or None),
-        ("account number", view.account_number if view.chain_id else None),
+        ("account number", account_number),
         ("fee", ", ".join(map(str, view.fee)) or "none"),
         ("gas limit", view.gas_limit),
         ("fee payer", view.payer or None),

@@ -168,15 +168,22 @@ def multisig_key(record: StoredRecord) -> MultisigPublicKey:
     return key
 
 
-def view_of(parts: TxParts, mode: SignMode, schema: Schema) -> TxView:
-    """Return what a transaction says, before chain and account are known.
+def view_of(parts: TxParts, mode: SignMode, schema: Schema, *, chain_id: str = "", account_number: int = 0) -> TxView:
+    """Return what a transaction says.
+
+    Args:
+        parts: The transaction.
+        mode: In which it is going to be signed.
+        schema: The message types of the chain.
+        chain_id: What a signature would be for; a file does not say it.
+        account_number: As ``chain_id``.
 
     Raises:
         InvalidSignDoc: It cannot be read completely.
     """
     from cosmos_formats.signing.contents import view_contents
 
-    return view_contents(mode, parts, "", 0, schema)
+    return view_contents(mode, parts, chain_id, account_number, schema)
 
 
 def require_known(view: TxView) -> RequiredSigners:

@@ -29,6 +29,9 @@ def configure_show(parser: Parser) -> None:
         "are not known",
     )
     add_chain(parser)
+    parser.add_argument(
+        "-a", "--account-number", type=int, metavar="N", help="shown with the rest; the transaction does not say it"
+    )
     parser.set_defaults(handler=show)
 
 
@@ -39,13 +42,15 @@ def show(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.tx.documents import format_errors, read_transaction
     from keyring_bridge.tx.signing import view_of
 
-    schema = schema_of(session, chain_of(arguments, session))
+    chain_id = chain_of(arguments, session)
+    schema = schema_of(session, chain_id)
     data = read_file(arguments.file)
     if arguments.encoding == "json":
         transaction = read_transaction(data, schema)
     else:
         transaction = decode_bytes(data, arguments.encoding)
     with format_errors():
-        view = view_of(transaction.parts, SignMode.DIRECT, schema)
+        view = view_of(transaction.parts, SignMode.DIRECT, schema, chain_id=chain_id)
+    number = arguments.account_number
     signatures = transaction.signatures
-    return Result(tx_json(view, signatures), lambda style: tx_text(view, signatures, style))
+    return Result(tx_json(view, signatures, number), lambda style: tx_text(view, signatures, number, style))
