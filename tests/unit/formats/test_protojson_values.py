@@ -188,7 +188,7 @@ def test_what_is_no_integer(value: str) -> None:
 def test_enums_are_names_or_numbers() -> None:
     for value, number in (('"VOTE_OPTION_NO"', 3), ("3", 3), ("77", 77), ("null", 0)):
         assert read("cosmos.gov.v1.MsgVote", f'{{"option":{value}}}').option == number
-    for value in ('"NO"', '"3"', '"vote_option_no"', str(2**31), "true", r"\"\\ud800\""):
+    for value in ('"NO"', '"3"', '"vote_option_no"', str(2**31), "true", '"\\ud800"'):
         with pytest.raises(InvalidTxJson):
             read("cosmos.gov.v1.MsgVote", f'{{"option":{value}}}')
     vote = SCHEMA.message("cosmos.gov.v1.MsgVote")(option=77)
