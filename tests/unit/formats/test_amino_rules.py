@@ -164,17 +164,23 @@ def test_packed_messages_that_are_not_canonical_are_refused(value: bytes) -> Non
 
 
 def test_messages_nested_too_deep_are_refused() -> None:
-    def nest(levels: int) -> str:
+    def nest(levels: int) -> Any:
         message = CHAIN.message("chain.v1.All")()
         deepest = message
         for _ in range(levels):
             deepest.inner.SetInParent()
             deepest = deepest.inner
-        return written(message)
+        return message
 
-    assert nest(63).count("inner") == 63
-    with pytest.raises(InvalidSignDoc, match="more than 64 deep"):
-        nest(64)
+    assert written(nest(62)).count("inner") == 62
+    packed = {"type_url": "/chain.v1.All", "value": nest(40).SerializeToString()}
+    for message in (
+        nest(64),
+        nest(90),
+        CHAIN.message("chain.v1.All")(inner={"inner": {"packed": packed}, "inners": [nest(62)]}),
+    ):
+        with pytest.raises(InvalidSignDoc, match="more than 64 deep"):
+            encode_message(message, CHAIN)
 
 
 def test_messages_packed_too_deep_are_refused() -> None:
