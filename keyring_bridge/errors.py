@@ -15,25 +15,9 @@ Only the command line turns errors into an exit status.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import ClassVar
 
-
-class Exit(IntEnum):
-    """Exit codes of ``hsm`` and ``keyring-plugin``."""
-
-    OK = 0
-    INTERNAL = 1
-    USAGE = 2
-    CONFIG = 3
-    NOT_FOUND = 4
-    CONFLICT = 5
-    DENIED = 6
-    AUTH = 7
-    PROVIDER = 8
-    INTEGRITY = 9
-    UNAVAILABLE = 10
-    MISSING_EXTRA = 11
+from keyring_bridge.exit_codes import Exit as Exit
 
 
 class BridgeError(Exception):
@@ -273,6 +257,15 @@ class NonceReuse(SignatureRejected):
 
     code = "nonce_reuse"
     default_hint = "take this token out of service: its random numbers repeat"
+
+
+class ChainDamaged(BridgeError):
+    """The stored description of a chain is not the one that was accepted. Nothing of that chain is signed."""
+
+    code = "chain_damaged"
+    rpc_code = -32082
+    exit_code = Exit.INTEGRITY
+    default_hint = "find out who changed it, then `hsm chain remove` and `hsm chain add` it again"
 
 
 class AuditFailed(BridgeError):

@@ -20,13 +20,13 @@ from typing import Any, Final
 
 from cosmos_formats.schema import Schema, default_schema
 from cosmos_formats.schema_index import InvalidSchema, SchemaIndex
-from keyring_bridge.chains.errors import ChainDamaged, ChainExists, ChainNotFound
+from keyring_bridge.chains.errors import ChainExists, ChainNotFound
 from keyring_bridge.chains.model import Chain, ChainSettings
 from keyring_bridge.chains.offer import LARGEST_METADATA, CoinJson, Offer
 from keyring_bridge.config.build import Table, build
 from keyring_bridge.config.files import locked, private_dir, read_trusted, remove_durably, write_atomic
 from keyring_bridge.config.load import read_toml
-from keyring_bridge.errors import ConfigError, InvalidRequest
+from keyring_bridge.errors import ChainDamaged, ConfigError, InvalidRequest
 
 _VERSION: Final = 1
 _FILE: Final = "chain.toml"

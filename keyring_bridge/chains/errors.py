@@ -36,14 +36,6 @@ class ChainChanged(ChainError):
     exit_code = Exit.CONFLICT
 
 
-class ChainDamaged(ChainError):
-    """The stored description of a chain is not the one that was accepted. Nothing of that chain is signed."""
-
-    code = "chain_damaged"
-    exit_code = Exit.INTEGRITY
-    default_hint = "find out who changed it, then `hsm chain remove` and `hsm chain add` it again"
-
-
 class SchemaRefused(ChainError):
     """A descriptor set that cannot be used."""
 

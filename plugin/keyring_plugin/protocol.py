@@ -63,6 +63,7 @@ _IMPORTING = (
     errors.SignatureRejected,
 )
 _SIGNING = (
+    errors.ChainDamaged,
     errors.CannotSign,
     errors.InvalidSignDoc,
     errors.NoPolicy,

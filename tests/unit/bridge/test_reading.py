@@ -12,10 +12,12 @@ from cosmos_formats.signing import SignMode, adr036
 from cosmos_formats.signing.direct import SignDoc
 from cosmos_formats.signing.transaction import TxParts
 from cosmos_formats.verify import verify, verify_digest
-from keyring_bridge.errors import InvalidRequest, InvalidSignDoc, PolicyDenied
+from keyring_bridge.chains import ChainBook, ChainSettings
+from keyring_bridge.errors import ChainDamaged, InvalidRequest, InvalidSignDoc, PolicyDenied
 from keyring_bridge.model import Operation, SignRequest, SignResult
 from tests.unit.bridge.pipeline import CALLER, CHAIN, Setup
 from tests.unit.bridge.transactions import new, packed, send, sign_bytes, signer_data, text_of, transaction
+from tests.unit.chains.offers import offer
 
 ALLOW = f"""\
 chains = ["{CHAIN}"]
@@ -238,3 +240,34 @@ def test_keys_of_ethereum_sign_keccak(setup: Setup, mode: SignMode) -> None:
     assert verify(key, payload, result.signature)
     assert not verify(key.plain, payload, result.signature)
     assert verify_digest(key, keccak256(payload), result.signature)
+
+
+def order_of(setup: Setup) -> bytes:
+    """A document with a message that only its chain's descriptors know."""
+    key = own_key(setup)
+    value = b"\x0a" + bytes((len(text_of(key)),)) + text_of(key).encode()
+    order = new("google.protobuf.Any", type_url="/market.v1.MsgCreateOrder", value=value)
+    parts = transaction([order], [(key, SignMode.DIRECT, 5)])
+    return sign_bytes(SignMode.DIRECT, parts, signer_data(key, CHAIN))
+
+
+def test_a_chains_own_messages_are_known_once_it_was_added(setup: Setup) -> None:
+    """A wildcard covers known messages only; so it shows what is known."""
+    setup.allow("ops", ALLOW.replace('"/authz.test.Unknown"', '"/market.v1.*"'))
+    payload = order_of(setup)
+    with pytest.raises(PolicyDenied, match="unknown type"):
+        ask(setup, SignMode.DIRECT, payload)
+    book = ChainBook(setup.config.state_dir)
+    book.add(ChainSettings(CHAIN, "ve"), offer(), source="a test", accepted_at="2026-01-02T03:04:05Z")
+    assert verify(own_key(setup), payload, ask(setup, SignMode.DIRECT, payload).signature)
+
+
+def test_a_damaged_chain_signs_nothing(setup: Setup) -> None:
+    """What was accepted of a chain decides how its documents are read, so it must be what was accepted."""
+    book = ChainBook(setup.config.state_dir)
+    book.add(ChainSettings(CHAIN, "ve"), offer(), source="a test", accepted_at="2026-01-02T03:04:05Z")
+    (stored,) = (setup.config.state_dir / "chains").glob("*/descriptors.*")
+    stored.write_bytes(stored.read_bytes()[:-1] + b"x")
+    with pytest.raises(ChainDamaged):
+        ask(setup, SignMode.DIRECT, order_of(setup))
+    assert last_refusal(setup) == "sign.refused"

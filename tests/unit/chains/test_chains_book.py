@@ -12,8 +12,8 @@ import pytest
 
 from cosmos_formats.schema import default_schema
 from keyring_bridge.chains import ChainBook, ChainSettings
-from keyring_bridge.chains.errors import ChainDamaged, ChainExists, ChainNotFound
-from keyring_bridge.errors import BridgeError, InvalidRequest
+from keyring_bridge.chains.errors import ChainExists, ChainNotFound
+from keyring_bridge.errors import BridgeError, ChainDamaged, InvalidRequest
 from tests.unit.chains.offers import ATOM, SETTINGS, offer
 
 NOW = "2026-01-02T03:04:05Z"
