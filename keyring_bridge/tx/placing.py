@@ -92,7 +92,7 @@ def _rank_of(entry: TxSigner, place: int, ranks: dict[bytes, int]) -> int:
     if entry.public_key is None:
         return place
     try:
-        return ranks.get(pubkey_from_any(entry.public_key).address, len(ranks) + 1 + place)
+        return ranks.get(pubkey_from_any(entry.public_key, check_point=False).address, len(ranks) + 1 + place)
     except FormatError:
         return place
 
