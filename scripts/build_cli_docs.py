@@ -17,7 +17,7 @@ from keyring_bridge.cli.parser import Parser, build_parser, define_all
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 WIDTH = "100"
-_BLOCK = re.compile(r"(<!-- help: (hsm[a-z ]*) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- help: (hsm[a-z -]*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def helps(parser: Parser) -> Iterator[tuple[str, str]]:

@@ -21,8 +21,8 @@ class Command(NamedTuple):
     Attributes:
         name: Its word on the command line.
         summary: One line for the list of commands.
-        module: Module under ``keyring_bridge.cli.commands`` whose function ``configure_<name>`` defines the options;
-            empty for a group.
+        module: Module under ``keyring_bridge.cli.commands`` whose function ``configure_<name>`` (with ``_`` for ``-``)
+            defines the options; empty for a group.
         members: The commands of a group.
     """
 
@@ -41,7 +41,11 @@ COMMANDS: tuple[Command, ...] = (
         members=(
             Command("list", "list the records", "keys_read"),
             Command("show", "show one record", "keys_read"),
-            Command("add", "add a record for a public key, or for a key that is in a token already", "keys_write"),
+            Command("add", "make a key from a mnemonic, or add a public key or a key that is in a token", "keys_write"),
+            Command("import", "import a private key, or keep a public key, from its armor", "keys_import"),
+            Command("import-hex", "import a private key from hexadecimal digits", "keys_import"),
+            Command("export", "write the armor of a public key", "keys_import"),
+            Command("parse", "turn an address into its other forms", "keys_parse"),
             Command("delete", "delete a record, and with --destroy its key", "keys_write"),
             Command("rename", "rename a record and its key", "keys_write"),
             Command("sync", "make records for keys that are in a token without one", "keys_write"),
@@ -144,7 +148,7 @@ class Parser(argparse.ArgumentParser):
                 adder.add_parser(member.name, help=member.summary, prog=f"{self.prog} {member.name}", command=member)
         else:
             module = import_module(f"keyring_bridge.cli.commands.{self._command.module}")
-            getattr(module, f"configure_{self._command.name}")(self)
+            getattr(module, f"configure_{self._command.name.replace('-', '_')}")(self)
         _add_common(self)
 
     @property

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cosmos_formats import address as bech32_address
+from cosmos_formats import eth_address
+from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.cli.render import PLAIN, Style, details, readable, table, timestamp
 from keyring_bridge.errors import KeyNotFound
 from keyring_bridge.model import Purpose
@@ -63,6 +65,7 @@ def record_json(record: StoredRecord, prefix: str, bech: str | None = None) -> d
         "created_at": timestamp(record.created_at),
         "hardware": record.hardware,
         "extractable": record.extractable,
+        **({"eth_address": eth_address.encode(record.address)} if record.key_type is KeyType.ETH_SECP256K1 else {}),
     }
 
 

@@ -19,7 +19,7 @@ def read_back(bridge: Bridge, record: StoredRecord) -> dict[str, object]:
     public_key = record.record.public_key
     if record.provider is None or record.uri is None or not isinstance(public_key, PublicKey):
         return {}
-    return attributes(bridge.device(record.provider).get_key(KeyRef(record.uri, public_key)))
+    return attributes(bridge.device(record.provider).get_key(KeyRef(record.uri, public_key.plain)))
 
 
 def attributes(info: KeyInfo) -> dict[str, object]:

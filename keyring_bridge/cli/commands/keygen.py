@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.pubkeys import ETH_TYPE_URLS, KeyType
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
@@ -25,7 +25,7 @@ _TYPE_OF_PURPOSE = {
     Purpose.AUDIT: KeyType.ED25519,
 }
 _TYPES_OF_PURPOSE = {
-    Purpose.ACCOUNT: (KeyType.SECP256K1, KeyType.SECP256R1, KeyType.ED25519),
+    Purpose.ACCOUNT: (KeyType.SECP256K1, KeyType.ETH_SECP256K1, KeyType.SECP256R1, KeyType.ED25519),
     Purpose.CONSENSUS: (KeyType.ED25519, KeyType.SECP256K1),
     Purpose.ENCRYPTION: (KeyType.X25519,),
     Purpose.AUDIT: (KeyType.ED25519, KeyType.SECP256K1, KeyType.SECP256R1),
@@ -39,8 +39,9 @@ def configure_keygen(parser: Parser) -> None:
     parser.add_argument(
         "--key-type",
         metavar="TYPE",
-        choices=[str(key_type) for key_type in KeyType],
-        help="secp256k1 (default), ed25519, secp256r1 or x25519. ed25519 needs --purpose, because such a key may be a "
+        choices=[*(str(key_type) for key_type in KeyType), *ETH_TYPE_URLS],
+        help="secp256k1 (default), eth_secp256k1 or the type URL of a chain's eth_secp256k1 key, ed25519, secp256r1 "
+        "or x25519. ed25519 needs --purpose, because such a key may be a "
         "validator's; `virtengine hsm keygen` takes ed25519 when nothing is said, this command does not",
     )
     parser.add_argument(
@@ -66,7 +67,8 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.cli.token_view import read_back
     from keyring_bridge.keyring import Keyring
 
-    key_type, purpose = key_kind(arguments.key_type, arguments.purpose)
+    url = arguments.key_type if arguments.key_type in ETH_TYPE_URLS else ""
+    key_type, purpose = key_kind(str(KeyType.ETH_SECP256K1) if url else arguments.key_type, arguments.purpose)
     provider = chosen_provider(arguments, session.config)
     if purpose is Purpose.ACCOUNT:
         check_starter(session.config.policy_path, arguments.chain_id, arguments.message)
@@ -75,7 +77,7 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     with session.bridge() as bridge:
         session.console.note(f"generating a key ({key_type}) in {provider}")
         record = Keyring(bridge, session.caller).generate(
-            arguments.label, key_type, purpose, provider=provider, wrappable=arguments.wrappable
+            arguments.label, key_type, purpose, provider=provider, wrappable=arguments.wrappable, url=url
         )
         attributes = read_back(bridge, record)
     policy = write_starter(session, record, arguments.chain_id, arguments.message)

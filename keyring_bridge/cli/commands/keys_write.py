@@ -1,4 +1,7 @@
-"""``hsm keys add|delete|rename|sync``: the commands that change records, and keys with them."""
+"""``hsm keys add|delete|rename|sync``: the commands that change records, and keys with them.
+
+``add`` without a public key or a key in a token makes one from a mnemonic (:mod:`.keys_derive`), as the SDK's does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cosmos_formats.pubkeys import KeyType
+from keyring_bridge.cli.commands.keys_derive import add_derive_options, add_derived
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
@@ -28,7 +33,7 @@ _PURPOSES = [str(purpose) for purpose in Purpose]
 
 def configure_add(parser: Parser) -> None:
     """Define ``hsm keys add``."""
-    parser.usage = "hsm keys add NAME (--pubkey JSON | --uri URI | --label LABEL) [options]"
+    parser.usage = "hsm keys add NAME [--recover | --pubkey JSON | --uri URI | --label LABEL] [options]"
     parser.add_argument("name", metavar="NAME", help="name of the new record")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -43,6 +48,7 @@ def configure_add(parser: Parser) -> None:
         help="what the token's key is for, if the token does not tell",
     )
     add_provider_options(parser)
+    add_derive_options(parser)
     add_policy_options(parser)
     parser.set_defaults(handler=add)
 
@@ -52,16 +58,19 @@ def add(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.cli.records import record_json, record_text
 
     policy: dict[str, object] | None = None
+    more: dict[str, object] = {}
     if arguments.pubkey is not None:
+        _refuse_derive_options(arguments, "--pubkey")
         record = _add_offline(arguments, session)
     elif arguments.uri is not None or arguments.label is not None:
+        _refuse_derive_options(arguments, "--uri and --label")
         record, policy = _add_from_token(arguments, session)
     else:
-        raise UsageError(
-            "what is to be added? name --pubkey, --uri or --label", hint="`hsm keygen --label NAME` makes a new key"
-        )
+        if arguments.purpose not in (None, Purpose.ACCOUNT):
+            raise UsageError("a mnemonic gives account keys", hint="`hsm keygen` makes keys for other purposes")
+        record, policy, more = add_derived(arguments, session)
     prefix = session.config.prefix
-    data = record_json(record, prefix) | {"policy": policy}
+    data = record_json(record, prefix) | {"policy": policy} | more
 
     def text(style: Style) -> str:
         lines = [record_text(record, prefix, style)]
@@ -70,6 +79,15 @@ def add(arguments: argparse.Namespace, session: Session) -> Result:
         return "\n".join(lines)
 
     return Result(data, text)
+
+
+def _refuse_derive_options(arguments: argparse.Namespace, beside: str) -> None:
+    given = (
+        *(arguments.recover, arguments.no_backup, arguments.allow_unhardened, arguments.account, arguments.index),
+        *(arguments.source, arguments.bip39_passphrase, arguments.hd_path, arguments.coin_type),
+    )
+    if any(given):
+        raise UsageError(f"options about mnemonics do not go with {beside}")
 
 
 def _add_offline(arguments: argparse.Namespace, session: Session) -> StoredRecord:
@@ -93,7 +111,9 @@ def _add_from_token(arguments: argparse.Namespace, session: Session) -> tuple[St
     matches = _matcher(arguments.uri, arguments.label)
     with session.keyring() as keyring:
         info = _token_key(keyring, provider, matches)
-        record = keyring.adopt(info, provider, name=arguments.name, purpose=purpose)
+        # On the curve of secp256k1 the token cannot tell what the key is used as.
+        algorithm = arguments.key_type if info.key_type is KeyType.SECP256K1 else None
+        record = keyring.adopt(info, provider, name=arguments.name, purpose=purpose, algorithm=algorithm)
     return record, write_starter(session, record, arguments.chain_id, arguments.message)
 
 

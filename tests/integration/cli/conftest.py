@@ -40,6 +40,12 @@ def token(tmp_path: Path) -> Cli:
 
 
 @pytest.fixture
+def software(tmp_path: Path) -> Cli:
+    """See :func:`with_software`."""
+    return with_software(tmp_path)
+
+
+@pytest.fixture
 def nobody(tmp_path: Path) -> Cli:
     """A user without a configuration."""
     return Cli(tmp_path / "home")
