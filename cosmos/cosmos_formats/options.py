@@ -28,6 +28,7 @@ _INTERFACE: Final = 93001
 _SCALAR: Final = 93002
 _GOGO_NULLABLE: Final = 65001
 _GOGO_CUSTOMTYPE: Final = 65003
+_GOGO_STDTIME: Final = 65010
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class FieldOptions:
         dont_omitempty: ``amino.dont_omitempty``.
         custom_type: ``gogoproto.customtype``: the Go type, such as ``cosmossdk.io/math.LegacyDec``.
         nullable: ``gogoproto.nullable``, True unless it is switched off.
+        std_time: ``gogoproto.stdtime``: Go keeps a ``time.Time``, whose zero is the year 1.
     """
 
     scalar: str
@@ -70,6 +72,7 @@ class FieldOptions:
     dont_omitempty: bool
     custom_type: str
     nullable: bool
+    std_time: bool
 
 
 @lru_cache(maxsize=8192)
@@ -97,6 +100,7 @@ def field_options(field: FieldDescriptor) -> FieldOptions:
         dont_omitempty=_flag(found, _AMINO_DONT_OMITEMPTY, default=False),
         custom_type=_text(found, _GOGO_CUSTOMTYPE),
         nullable=_flag(found, _GOGO_NULLABLE, default=True),
+        std_time=_flag(found, _GOGO_STDTIME, default=False),
     )
 
 

@@ -71,10 +71,8 @@ def int_from_json(value: object) -> str:
 
 
 def dec_from_wire(text: str) -> str:
-    """Return the JSON text of a ``math.LegacyDec``, which the wire has multiplied by 10¹⁸; "0" if it is absent."""
-    if not text:
-        return "0"
-    number = _in_dec(go_integer(text))
+    """Return the JSON text of a ``math.LegacyDec``, which the wire has multiplied by 10¹⁸; zero if it is absent."""
+    number = _in_dec(go_integer(text or "0"))
     digits = str(abs(number)).rjust(_PRECISION + 1, "0")
     return f"{'-' if number < 0 else ''}{digits[:-_PRECISION]}.{digits[-_PRECISION:]}"
 

@@ -338,3 +338,30 @@ def test_what_a_chains_binary_lacks_is_left_out() -> None:
     periods = [{"length": 60}]
     vesting = schema.message("cosmos.vesting.v1beta1.MsgCreatePeriodicVestingAccount")(vesting_periods=periods)
     assert '"vesting_periods":[{"amount":[],"length":"60"}]' in written(vesting, schema)
+
+
+def test_what_go_fills_in_is_in_the_document() -> None:
+    """A chain reads a transaction into Go types first: these have their messages and numbers inside them, always."""
+    schema = default_schema()
+
+    def value(full_name: str, data: bytes = b"") -> object:
+        message = schema.message(full_name)()
+        message.MergeFromString(data)
+        return encode_message(message, schema)["value"]
+
+    transfer = {"timeout_height": {}, "token": {"amount": "0"}}
+    assert value("ibc.applications.transfer.v1.MsgTransfer") == transfer
+    assert value("cosmos.upgrade.v1beta1.MsgSoftwareUpgrade") == {"plan": {"time": "0001-01-01T00:00:00Z"}}
+    rates = "max_change_rate", "max_rate", "rate"
+    zero = "0.000000000000000000"
+    assert value("cosmos.staking.v1beta1.CommissionRates") == dict.fromkeys(rates, zero)
+    assert value("cosmos.staking.v1beta1.MsgEditValidator") == {
+        "description": {}
+    }  # what Go has a pointer to is left out
+
+
+@pytest.mark.parametrize("amount", ["007", "+5", "0x10", "1_0", "-0", " 1", "1.0", str(2**256)])
+def test_numbers_that_go_would_write_anew_are_refused(amount: str) -> None:
+    schema = default_schema()
+    with pytest.raises(InvalidSignDoc):
+        encode_message(schema.message("cosmos.base.v1beta1.Coin")(denom="uve", amount=amount), schema)

@@ -116,7 +116,8 @@ class Encoder:
                 found[one.key] = encoded
         for one in plan.kept:
             if one.key not in found:
-                found[one.key] = one.empty()
+                unset = getattr(message, one.name) if one.embedded else None
+                found[one.key] = one.empty() if unset is None else self._value(one, unset, complete, depth)
         for name, make in plan.unset.items():
             if name not in found:
                 found[name] = make()

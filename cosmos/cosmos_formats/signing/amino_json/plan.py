@@ -50,6 +50,7 @@ _SCALARS: Final = {
 """By the field type of a descriptor."""
 _ORDINARY: Final = (None, *_SCALARS.values())
 """How fields without an encoding of their own are written; None for messages."""
+_NUMBERS: Final = (scalars.INT_TEXT, scalars.INT_BYTES, scalars.DEC_TEXT, scalars.DEC_BYTES)
 
 
 class Shape(Enum):
@@ -94,7 +95,9 @@ class FieldPlan:
         scalar: How a value, or each element of the list, is written; None for messages.
         placeholder: Some chains' binaries lack the type of its messages and write each as ``{}``; see ``registries``.
         kept: It is written even if it is empty.
-        empty: Makes what is then written; raises InvalidSignDoc where the SDK has nothing to write.
+        embedded: A message that is kept because Go has it inside its parent: a chain reads a transaction into Go types
+            before it makes the document, so that one that was left out is an empty one in it.
+        empty: Makes what is written for any other; raises InvalidSignDoc where the SDK has nothing to write.
         oneof: Name in JSON of the oneof around it, empty if there is none.
         oneof_type: What tells in JSON which field of the oneof is set.
     """
@@ -105,6 +108,7 @@ class FieldPlan:
     scalar: Scalar | None
     placeholder: bool
     kept: bool
+    embedded: bool
     empty: Callable[[], JsonValue]
     oneof: str
     oneof_type: str
@@ -199,14 +203,18 @@ def _field_plan(item: FieldDescriptor) -> FieldPlan:
     options = field_options(item)
     around = item.containing_oneof
     scalar = _scalar(item, options)
+    # Go writes these whatever they are: messages inside their parents, and numbers of its own types.
+    always = around is None and not options.nullable and not is_repeated(item)
+    embedded = always and scalar is None and not options.std_time
     return FieldPlan(
         name=item.name,
         key=options.amino_name or item.name,
         repeated=is_repeated(item),
         scalar=scalar,
         placeholder=scalar is None and is_placeholder(item),
-        kept=options.dont_omitempty,
-        empty=_empty(item, options, scalar),
+        kept=options.dont_omitempty or (always and (scalar is None or scalar in _NUMBERS)),
+        embedded=embedded,
+        empty=_zero_time if options.std_time else _empty(item, options, scalar),
         oneof="" if around is None else _camel(around.name),
         oneof_type=options.amino_oneof_name,
     )
@@ -224,7 +232,8 @@ def _scalar(item: FieldDescriptor, options: FieldOptions) -> Scalar | None:
     elif options.amino_encoding == "inline_json":
         own, where = (scalars.INLINE_JSON if item.type == _TYPE_BYTES else None), "JSON"
     elif options.scalar == "cosmos.Int":
-        own, where = {_TYPE_STRING: scalars.INT_TEXT, _TYPE_BYTES: scalars.INT_BYTES}.get(item.type), "an Int"
+        text = scalars.INT_TEXT if options.custom_type.endswith(".Int") else scalars.ANY_INT_TEXT
+        own, where = {_TYPE_STRING: text, _TYPE_BYTES: scalars.INT_BYTES}.get(item.type), "an Int"
     elif options.scalar == "cosmos.Dec" and options.custom_type == _LEGACY_DEC:
         # Without the Go type the text on the wire has its decimal point already.
         own, where = {_TYPE_STRING: scalars.DEC_TEXT, _TYPE_BYTES: scalars.DEC_BYTES}.get(item.type), "a Dec"
@@ -240,11 +249,17 @@ def _empty(item: FieldDescriptor, options: FieldOptions, scalar: Scalar | None) 
         return list if options.amino_encoding == "legacy_coins" else _null
     if scalar is None:
         return partial(scalars.refused(f"{item.full_name} is not set and may not be left out").encode, None)
+    if scalar in (scalars.DEC_TEXT, scalars.DEC_BYTES) and options.nullable:
+        return lambda: "0"
     return _null if scalar is scalars.BYTES else partial(scalar.encode, item.default_value)
 
 
 def _null() -> JsonValue:
     return None
+
+
+def _zero_time() -> JsonValue:
+    return "0001-01-01T00:00:00Z"
 
 
 def _camel(name: str) -> str:

@@ -125,9 +125,7 @@ def _ascii(data: bytes) -> str:
 
 def _dec_text(text: str) -> str:
     """Return a decimal, which the wire has multiplied by 10¹⁸."""
-    if not text:
-        return "0"
-    number = _wire_int(text, _LARGEST_DEC)
+    number = _wire_int(text or "0", _LARGEST_DEC)
     digits = str(abs(number)).rjust(_PRECISION + 1, "0")
     return f"{'-' if number < 0 else ''}{digits[:-_PRECISION]}.{digits[-_PRECISION:]}"
 
@@ -157,10 +155,11 @@ INT32: Final = Scalar(_same, _number(-(2**31), 2**31 - 1))
 UINT32: Final = Scalar(_same, _number(0, 2**32 - 1))
 INT64: Final = Scalar(str, _quoted_number(-(2**63), 2**63 - 1))
 UINT64: Final = Scalar(str, _quoted_number(0, 2**64 - 1))
-# The SDK writes an Int that is a string as it stands, whatever it is.
-INT_TEXT: Final = Scalar(lambda value: value or "0", _text)
+# The SDK writes an Int that is a string as it stands, whatever it is, if its Go type is a string too.
+ANY_INT_TEXT: Final = Scalar(lambda value: value or "0", _text)
+INT_TEXT: Final = Scalar(lambda value: str(_wire_int(value or "0", _LARGEST_INT)), lambda value: str(whole(value)))
 INT_BYTES: Final = Scalar(
-    lambda value: str(_wire_int(_ascii(value), _LARGEST_INT)) if value else "0",
+    lambda value: str(_wire_int(_ascii(value) or "0", _LARGEST_INT)),
     lambda value: str(whole(value)).encode("ascii"),
 )
 DEC_TEXT: Final = Scalar(_dec_text, _read_dec)
