@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench.cold import cold
 from tests.bench.figures import REPORT, tell
 from tests.bench.lab import Lab, open_lab
+from tests.bench.modes import modes
 from tests.bench.scale import scale
 from tests.bench.steps import steps
 from tests.bench.warm import latency, slow_token
@@ -21,6 +22,7 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "cold": lambda lab, quick: cold(lab, rounds=5 if quick else 25),
     "steps": lambda lab, quick: steps(lab, rounds=200 if quick else 2000),
     "scale": lambda lab, quick: scale(lab),
+    "modes": lambda lab, quick: modes(lab, turns=3 if quick else 11, batch=200 if quick else 1000),
 }
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
