@@ -11,5 +11,6 @@ set -euo pipefail
 ensure_venv dev
 ensure_softhsm || die "SoftHSM2 is needed (apt-get install softhsm2)"
 ensure_compiler || die "a C compiler is needed (apt-get install gcc libc6-dev)"
+ensure_go || die "Go $GO_MINIMUM is needed for the section modes"
 cd "$ROOT"
 exec python -m tests.bench "$@"
