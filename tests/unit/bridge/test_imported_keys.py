@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import coincurve
 import pytest
 
-from cosmos_formats import address, armor_keys, eth_address
+from cosmos_formats import address, armor_keys, eth_address, hd_keys
+from cosmos_formats import mnemonic as mnemonic_format
 from cosmos_formats.armor_keys import ArmoredPrivateKey
 from cosmos_formats.hashes import keccak256
 from cosmos_formats.multisig import MultisigPublicKey
@@ -268,3 +270,33 @@ def test_an_imported_key_without_a_policy_signs_nothing(keyring: Keyring) -> Non
     assert isinstance(record.record.public_key, PublicKey)
     with pytest.raises(NoPolicy):
         keyring.sign("ops", send_doc(record.record.public_key, CHAIN), SignMode.DIRECT)
+
+
+def test_every_secret_on_the_way_is_wiped(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bytearray] = []
+
+    def record(module: ModuleType, name: str) -> None:
+        itself = getattr(module, name)
+
+        def recording(*arguments: object) -> object:
+            answer = itself(*arguments)
+            made.append(getattr(answer, "secret", answer))
+            return answer
+
+        monkeypatch.setattr(module, name, recording)
+
+    record(mnemonic_format, "from_entropy")
+    record(mnemonic_format, "to_seed")
+    record(hd_keys, "derive")
+    record(armor_keys, "decrypt_private_key")
+    _, words = keyring.new_mnemonic("new", "english", COSMOS, None, "secp256k1")
+    assert [buffer for buffer in made if any(buffer)] == [words.reveal()]
+    words.wipe()
+    keyring.new_account("ops", secret(WORDS), None, COSMOS, "secp256k1")
+    keyring.import_priv_key("old", armored(), secret("passphrase"))
+    with pytest.raises(DuplicateAddress):
+        keyring.new_account("again", secret(WORDS), None, COSMOS, "secp256k1")
+    with pytest.raises(InvalidPath):
+        keyring.new_mnemonic("none", "english", "m/0", None, "secp256k1")
+    assert len(made) == 3 + 2 + 1 + 2 + 1
+    assert not any(map(any, made))

@@ -54,3 +54,24 @@ def test_wiping() -> None:
     first, second = bytearray(b"one"), bytearray(b"two")
     wipe(first, second)
     assert (first, second) == (bytes(3), bytes(3))
+
+
+def test_every_secret_on_the_way_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bytearray] = []
+    hmac_itself, split_itself = hd_keys.hmac_sha512, hd_keys._split
+
+    def recording_hmac(key: bytes | bytearray, message: bytes | bytearray) -> bytearray:
+        made.append(hmac_itself(key, message))
+        return made[-1]
+
+    def recording_split(digest: bytearray) -> tuple[bytearray, bytearray]:
+        halves = split_itself(digest)
+        made.extend(halves)
+        return halves
+
+    monkeypatch.setattr(hd_keys, "hmac_sha512", recording_hmac)
+    monkeypatch.setattr(hd_keys, "_split", recording_split)
+    key = hd_keys.derive(bytes(range(64)), HdPath.parse("m/44'/118'/0'/0/0"))
+    assert len(made) == 18
+    assert any(key)
+    assert not [buffer for buffer in made if any(buffer) and buffer is not key]
