@@ -16,12 +16,14 @@ from cosmos_formats.wire import bytes_field, text_field
 
 AMINO_NAME, AMINO_MESSAGE_ENCODING = 11110001, 11110002
 AMINO_ENCODING, AMINO_FIELD_NAME, AMINO_KEPT, AMINO_ONEOF_NAME = 11110003, 11110004, 11110005, 11110006
-SCALAR, CUSTOM_TYPE = 93002, 65003
+SCALAR, NULLABLE, CUSTOM_TYPE, STD_TIME = 93002, 65001, 65003, 65010
 
 DOUBLE, INT64, UINT64, INT32, FIXED64, FIXED32, BOOL, STRING = 1, 3, 4, 5, 6, 7, 8, 9
 MESSAGE, BYTES, UINT32, ENUM, SFIXED32, SFIXED64, SINT32, SINT64 = 11, 12, 13, 14, 15, 16, 17, 18
 
 KEPT = {AMINO_KEPT: True}
+INSIDE = {NULLABLE: False}
+"""Go has the value itself rather than a pointer to it."""
 INT = {SCALAR: "cosmos.Int"}
 DEC = {SCALAR: "cosmos.Dec", CUSTOM_TYPE: "cosmossdk.io/math.LegacyDec"}
 JSON = {AMINO_ENCODING: "inline_json"}
@@ -31,15 +33,15 @@ def options(values: dict[int, str | bool]) -> bytes:
     """Return options as they are on the wire."""
     written = b""
     for number, value in values.items():
-        # A bool is a varint: its field has the same number with wire type 0, and true is 1.
-        written += _true(number) if value is True else text_field(number, str(value))
+        written += _flag(number, value) if isinstance(value, bool) else text_field(number, value)
     return written
 
 
-def _true(number: int) -> bytes:
-    tag = bytearray(bytes_field(number, b"\x01")[:-2])
+def _flag(number: int, value: bool) -> bytes:
+    # As a byte string of one byte, but with the tag of a varint.
+    tag = bytearray(bytes_field(number, b"x")[:-2])
     tag[0] &= 0xF8
-    return bytes(tag) + b"\x01"
+    return bytes((*tag, value))
 
 
 class File:

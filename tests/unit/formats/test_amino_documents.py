@@ -97,6 +97,7 @@ def test_transactions_that_this_mode_cannot_sign() -> None:
         (replace(parts, body_bytes=parts.body_bytes + b"\x12\x00"), "canonical"),
         (transaction(messages=[{"type_url": SEND, "value": b"\xfa\x41\x00"}]), "unknown"),
         (transaction(timeout_timestamp={"nanos": -1}), "nanoseconds"),
+        (transaction(fee={"amount": [{"denom": "uve"}]}), "without an amount"),
     ]:
         with pytest.raises(InvalidSignDoc, match=reason):
             made(bad)
@@ -129,6 +130,11 @@ def test_a_document_is_read() -> None:
     doc = parse_sign_doc(canonical(full))
     assert doc.fee == StdFee((Coin("", 0),), 0, "p", "g")
     assert (doc.timeout_height, doc.timeout_timestamp, doc.unordered) == (1, time, True)
+
+
+def test_zero_is_an_address_or_denomination_like_any_other() -> None:
+    fee = {"amount": [{"amount": "0", "denom": "0"}], "gas": "0", "granter": "0", "payer": "0"}
+    assert parse_sign_doc(canonical(document(fee=fee))).fee == StdFee((Coin("0", 0),), 0, "0", "0")
 
 
 def test_a_document_may_be_for_no_chain() -> None:

@@ -14,10 +14,14 @@ from tests.amino_types import (
     AMINO_FIELD_NAME,
     AMINO_ONEOF_NAME,
     BYTES,
+    CUSTOM_TYPE,
+    DEC,
     DOUBLE,
+    INSIDE,
     INT,
     JSON,
     KEPT,
+    STD_TIME,
     STRING,
     UINT64,
     File,
@@ -365,3 +369,57 @@ def test_numbers_that_go_would_write_anew_are_refused(amount: str) -> None:
     schema = default_schema()
     with pytest.raises(InvalidSignDoc):
         encode_message(schema.message("cosmos.base.v1beta1.Coin")(denom="uve", amount=amount), schema)
+
+
+def test_numbers_to_go_that_amino_json_takes_for_texts() -> None:
+    file = every_kind()
+    custom = {CUSTOM_TYPE: "github.com/cosmos/cosmos-sdk/types.Int"}
+    file.message("Numbers").field("text", STRING, custom).field("data", BYTES, custom).field(
+        "list", STRING, custom, repeated=True
+    )
+    inside = (
+        file.message("Inside").field("text", STRING, {**custom, **INSIDE}).field("data", BYTES, {**custom, **INSIDE})
+    )
+    inside.field("dec", STRING, {**DEC, **INSIDE}).field("other", STRING, {CUSTOM_TYPE: "chain/types.Int", **INSIDE})
+    pointers = (
+        file.message("Pointers").field("text", STRING, {**custom, **KEPT}).field("data", BYTES, {**custom, **KEPT})
+    )
+    pointers.field("dec", STRING, {**DEC, **KEPT}).field("list", STRING, {**custom, **KEPT}, repeated=True)
+    schema = schema_of(file)
+
+    def of(name: str, **fields: Any) -> str:
+        return written(schema.message(f"chain.v1.{name}")(**fields), schema)
+
+    assert of("Numbers") == "{}"
+    assert of("Numbers", text="-5", data=b"10", list=["", "7"]) == '{"data":"MTA=","list":["0","7"],"text":"-5"}'
+    assert of("Inside") == '{"data":"MA==","dec":"0.000000000000000000","text":"0"}'
+    assert of("Pointers") == '{"data":null,"dec":"0","list":null,"text":""}'
+    for fields in ({"text": "010"}, {"data": b"x"}, {"list": ["+1"]}):
+        with pytest.raises(InvalidSignDoc, match="canonical"):
+            of("Numbers", **fields)
+
+
+def test_times_that_go_has_inside_are_never_absent() -> None:
+    file = every_kind()
+    times = file.message("Times").field("here", "google.protobuf.Timestamp", {**INSIDE, STD_TIME: True})
+    times.field("there", "google.protobuf.Timestamp", {STD_TIME: True}).field(
+        "span", "google.protobuf.Duration", INSIDE
+    )
+    times.field("list", "google.protobuf.Timestamp", {**INSIDE, **KEPT, STD_TIME: True}, repeated=True)
+    times.field("plain", "google.protobuf.Timestamp", INSIDE)
+    schema = schema_of(file)
+    assert written(schema.message("chain.v1.Times")(), schema) == (
+        '{"here":"0001-01-01T00:00:00Z","list":null,"plain":"1970-01-01T00:00:00Z","span":"0"}'
+    )
+    assert '"here":"1970-01-01T00:00:00Z"' in written(schema.message("chain.v1.Times")(here={}), schema)
+
+
+def test_absent_messages_are_counted() -> None:
+    file = every_kind()
+    for level in range(40):
+        message = file.message(f"Level{level}")
+        for name in ("a", "b") if level else ():
+            message.field(name, f"chain.v1.Level{level - 1}", INSIDE)
+    file.message("Loop").field("loop", "chain.v1.Loop", INSIDE)
+    assert "leaves out more than 100000 messages" in refused(file, "Level39")
+    assert "more than 64 deep" in refused(file, "Loop")

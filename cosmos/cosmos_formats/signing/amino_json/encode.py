@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cosmos_formats.errors import InvalidSignDoc
 from cosmos_formats.signing.amino_json.plan import Shape, plan_of
@@ -16,6 +16,8 @@ from cosmos_formats.signing.registries import is_complete
 if TYPE_CHECKING:
     from cosmos_formats.schema import Message, Schema
     from cosmos_formats.signing.amino_json.plan import FieldPlan, MessagePlan
+
+_MOST_ABSENT: Final = 100_000
 
 
 def encode_message(message: Message, schema: Schema) -> dict[str, JsonValue]:
@@ -39,13 +41,14 @@ class Encoder:
         in_full: Write what chains leave out because their binaries lack its type; see ``registries``.
     """
 
-    __slots__ = ("_in_full", "_packed", "_reader", "_schema")
+    __slots__ = ("_absent", "_in_full", "_packed", "_reader", "_schema")
 
     def __init__(self, schema: Schema, *, in_full: bool = False) -> None:
         self._schema = schema
         self._reader = MessageReader(schema)
         self._in_full = in_full
         self._packed = 0
+        self._absent = 0
 
     def named(self, message: Message, depth: int = MAX_DEPTH) -> dict[str, JsonValue]:
         """Encode a message with its name; see :func:`encode_message`.
@@ -116,12 +119,18 @@ class Encoder:
                 found[one.key] = encoded
         for one in plan.kept:
             if one.key not in found:
-                unset = getattr(message, one.name) if one.embedded else None
-                found[one.key] = one.empty() if unset is None else self._value(one, unset, complete, depth)
+                found[one.key] = self._filled_in(message, one, complete, depth) if one.embedded else one.empty()
         for name, make in plan.unset.items():
             if name not in found:
                 found[name] = make()
         return found
+
+    def _filled_in(self, message: Message, one: FieldPlan, complete: bool, depth: int) -> JsonValue:
+        # Types with two such messages in them, level below level, would double with each.
+        self._absent += 1
+        if self._absent > _MOST_ABSENT:
+            raise InvalidSignDoc(f"the transaction leaves out more than {_MOST_ABSENT} messages")
+        return self._value(one, getattr(message, one.name), complete, depth)
 
     def _value(self, one: FieldPlan, value: Any, complete: bool, depth: int) -> JsonValue:
         if one.scalar is not None:

@@ -6,6 +6,7 @@ twice and other ways to write a text or a number, so nobody can show one thing a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,13 +19,12 @@ from cosmos_formats.signing.facts import Coin, parse_amount
 _EIP191_PREFIX: Final = b"\x19Ethereum Signed Message:\n"
 _LONGEST_SIZE: Final = 10
 _ALWAYS: Final = frozenset({"account_number", "chain_id", "fee", "memo", "msgs", "sequence"})
-_SOMETIMES: Final = frozenset({"timeout_height", "timeout_timestamp", "unordered"})
+_SOMETIMES: Final = {"timeout_height": "0", "timeout_timestamp": "", "unordered": False}
 _FEE_ALWAYS: Final = frozenset({"amount", "gas"})
-_FEE_SOMETIMES: Final = frozenset({"granter", "payer"})
+_FEE_SOMETIMES: Final = {"granter": "", "payer": ""}
 _COIN_ALWAYS: Final = frozenset({"amount"})
-_COIN_SOMETIMES: Final = frozenset({"denom"})
+_COIN_SOMETIMES: Final = {"denom": ""}
 _MESSAGE_ALWAYS: Final = frozenset({"type", "value"})
-_EMPTY: Final = ("", "0", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +161,21 @@ def _coin(value: JsonValue) -> Coin:
 
 
 def _message(value: JsonValue) -> AminoMessage:
-    message = _object(value, "a message", _MESSAGE_ALWAYS, frozenset())
+    message = _object(value, "a message", _MESSAGE_ALWAYS, {})
     return AminoMessage(_text(message["type"], "type"), message["value"])
 
 
-def _object(value: JsonValue, what: str, always: frozenset[str], sometimes: frozenset[str]) -> dict[str, Any]:
-    """Check the keys of an object: which there must be, and which there may be unless they are empty."""
+def _object(value: JsonValue, what: str, always: frozenset[str], sometimes: Mapping[str, object]) -> dict[str, Any]:
+    """Check the keys of an object: which there must be, and which there may be with another value than this."""
     if type(value) is not dict:
         raise InvalidSignDoc(f"{what} is not an object")
     keys = value.keys()
     for name in sorted(always - keys):
         raise InvalidSignDoc(f"{what} has no {name}")
-    for name in sorted(keys - always - sometimes):
+    for name in sorted(keys - always - sometimes.keys()):
         raise InvalidSignDoc(f"{what} has the unknown field {name[:64]!r}")
-    for name in sometimes & keys:
-        if value[name] in _EMPTY:
+    for name, empty in sometimes.items():
+        if value.get(name) == empty:
             raise InvalidSignDoc(f"{what} has {name}, which is left out if it is empty")
     return value
 

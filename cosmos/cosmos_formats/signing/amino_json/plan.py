@@ -48,9 +48,19 @@ _SCALARS: Final = {
     18: scalars.INT64,
 }
 """By the field type of a descriptor."""
-_ORDINARY: Final = (None, *_SCALARS.values())
+_GO_NUMBERS: Final = {_TYPE_STRING: scalars.NUMBER_TEXT, _TYPE_BYTES: scalars.NUMBER_BYTES}
+"""By field type, for fields that Go keeps as numbers and amino JSON writes as plain texts or bytes."""
+_GO_NUMBER_TYPES: Final = frozenset(
+    f"{package}.{name}"
+    for package in ("cosmossdk.io/math", "github.com/cosmos/cosmos-sdk/types")
+    for name in ("Int", "Uint", "Dec", "LegacyDec")
+)
+_ORDINARY: Final = (None, *_SCALARS.values(), *_GO_NUMBERS.values())
 """How fields without an encoding of their own are written; None for messages."""
-_NUMBERS: Final = (scalars.INT_TEXT, scalars.INT_BYTES, scalars.DEC_TEXT, scalars.DEC_BYTES)
+_NUMBERS: Final = (
+    *(scalars.INT_TEXT, scalars.INT_BYTES, scalars.DEC_TEXT, scalars.DEC_BYTES),
+    *_GO_NUMBERS.values(),
+)
 
 
 class Shape(Enum):
@@ -214,7 +224,7 @@ def _field_plan(item: FieldDescriptor) -> FieldPlan:
         placeholder=scalar is None and is_placeholder(item),
         kept=options.dont_omitempty or (always and (scalar is None or scalar in _NUMBERS)),
         embedded=embedded,
-        empty=_zero_time if options.std_time else _empty(item, options, scalar),
+        empty=_zero_time if always and options.std_time else _empty(item, options, scalar),
         oneof="" if around is None else _camel(around.name),
         oneof_type=options.amino_oneof_name,
     )
@@ -241,6 +251,8 @@ def _scalar(item: FieldDescriptor, options: FieldOptions) -> Scalar | None:
         if own is None or is_repeated(item):
             return scalars.refused(f"{item.full_name} has the amino encoding of {where} but another type")
         return own
+    if options.custom_type in _GO_NUMBER_TYPES and item.type in _GO_NUMBERS:
+        return _GO_NUMBERS[item.type]
     return None if item.type == _TYPE_MESSAGE else _SCALARS[item.type]
 
 
@@ -251,7 +263,10 @@ def _empty(item: FieldDescriptor, options: FieldOptions, scalar: Scalar | None) 
         return partial(scalars.refused(f"{item.full_name} is not set and may not be left out").encode, None)
     if scalar in (scalars.DEC_TEXT, scalars.DEC_BYTES) and options.nullable:
         return lambda: "0"
-    return _null if scalar is scalars.BYTES else partial(scalar.encode, item.default_value)
+    if scalar is scalars.NUMBER_TEXT and options.nullable:
+        return str
+    absent = scalar is scalars.BYTES or (scalar is scalars.NUMBER_BYTES and options.nullable)
+    return _null if absent else partial(scalar.encode, item.default_value)
 
 
 def _null() -> JsonValue:

@@ -140,6 +140,10 @@ def _read_dec(value: JsonValue) -> str:
     return str(int(sign + before + after))
 
 
+def _number_text(text: str) -> str:
+    return str(_wire_int(text or "0", _LARGEST_DEC))
+
+
 def _inline(data: bytes) -> JsonValue:
     try:
         text = data.decode("utf-8")
@@ -164,6 +168,9 @@ INT_BYTES: Final = Scalar(
 )
 DEC_TEXT: Final = Scalar(_dec_text, _read_dec)
 DEC_BYTES: Final = Scalar(lambda value: _dec_text(_ascii(value)), lambda value: _read_dec(value).encode("ascii"))
+NUMBER_TEXT: Final = Scalar(_number_text, _text)
+NUMBER_BYTES: Final = Scalar(lambda value: base64_text(_number_text(_ascii(value)).encode("ascii")), _read_base64)
+"""Numbers to Go that amino JSON takes for texts or bytes, as they are on the wire."""
 INLINE_JSON: Final = Scalar(_inline, canonical)
 """JSON in a bytes field, which becomes a part of the document."""
 

@@ -67,6 +67,8 @@ def sign_bytes(transaction: TxParts, signer: SignerData, schema: Schema) -> byte
 
 
 def _fee(fee: Message, encoder: Encoder) -> JsonValue:
+    if not all(coin.amount for coin in fee.amount):
+        raise InvalidSignDoc("the fee has a coin without an amount")  # the SDK would write "<nil>"
     written: dict[str, JsonValue] = {
         "amount": [encoder.plain(coin) for coin in fee.amount],
         "gas": str(fee.gas_limit),
