@@ -64,6 +64,14 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("sign", "sign the sign bytes of a transaction", "sign"),
     Command(
+        "arbitrary",
+        "sign and verify data that is no transaction (ADR-036)",
+        members=(
+            Command("sign", "sign data in the envelope of ADR-036", "arbitrary"),
+            Command("verify", "verify such a signature", "arbitrary"),
+        ),
+    ),
+    Command(
         "tx",
         "show, sign, combine and verify transactions in files",
         members=(

@@ -58,7 +58,7 @@ def sign(arguments: argparse.Namespace, session: Session) -> Result:
 
     from keyring_bridge.cli.records import find
 
-    payload = decode_payload(_read(arguments.file), arguments.encoding)
+    payload = decode_payload(read_payload(arguments.file), arguments.encoding)
     mode = sign_mode(arguments.sign_mode)
     with session.keyring() as keyring:
         name = find(keyring, arguments.name).name
@@ -103,7 +103,13 @@ def decode_payload(data: bytes, encoding: str) -> bytes:
         raise InvalidRequest(f"the input is not {encoding}") from None
 
 
-def _read(path: str) -> bytes:
+def read_payload(path: str) -> bytes:
+    """Return what a file or, for ``-``, standard input holds.
+
+    Raises:
+        UsageError: It cannot be read, or standard input is a terminal.
+        InvalidRequest: More than :data:`MAX_PAYLOAD_BYTES`.
+    """
     if path == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("nothing to sign: name a file, or pipe the sign bytes in")
