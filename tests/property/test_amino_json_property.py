@@ -92,7 +92,9 @@ def fill(draw: st.DrawFn, schema: Schema, message: Any, field: Any, depth: int) 
     around = field.containing_oneof
     if is_map(field) or field.type in (1, 2) or (around is not None and message.WhichOneof(around.name)):
         return
-    needed = field_options(field).dont_omitempty and not is_repeated(field)
+    options = field_options(field)
+    # What Go has inside a message comes back even if it was absent.
+    needed = not is_repeated(field) and around is None and (options.dont_omitempty or not options.nullable)
     if field.message_type is None:
         if is_repeated(field):
             getattr(message, field.name).extend(draw(st.lists(scalars(field), max_size=2)))

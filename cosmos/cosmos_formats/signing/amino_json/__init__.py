@@ -5,6 +5,10 @@ not message types. Stricter than the chain in what no wallet writes: every part 
 at most 64 levels deep, decimals are written without prefixes, leading zeros and separators, and times lie in the years
 1 to 9999.
 
+A chain makes the document from messages that it has read into Go types and written again, so that it says what Go fills
+in. Some types' Go code leaves the messages packed in them as they are (the deprecated client states in IBC's connection
+messages); no descriptor tells, so here they are filled in too, and such a signature fails if one lacks something.
+
 The modules: ``text`` writes JSON as Go does, ``scalars`` and ``times`` have the values, ``plan`` says how the messages
 of one type are written, ``encode`` and ``decode`` go from messages to JSON and back, ``sign_doc`` makes sign bytes and
 ``parse`` reads them.
