@@ -134,10 +134,12 @@ def _body_fields(reader: MessageReader, body: Message) -> dict[str, Any]:
 
 
 def _timestamp(value: Message) -> str:
+    """Return a time as amino JSON has it: RFC 3339 in UTC with as many decimals as it needs."""
     try:
-        return str(value.ToJsonString())
+        text = str(value.ToJsonString())
     except ValueError:
         raise InvalidSignDoc("the timeout is not a valid time") from None
+    return text if "." not in text else text.removesuffix("Z").rstrip("0") + "Z"
 
 
 def _signer(info: Message) -> SignerView:

@@ -74,11 +74,15 @@ def facts(message: Message) -> MessageFacts:
 
 
 def parse_amount(text: str) -> int | None:
-    """Return a coin's amount; None if it is not a whole number of at most 78 digits."""
+    """Return a coin's amount; None if it is not a whole number of at most 78 digits in its only form.
+
+    The SDK reads numbers as Go's literals are: ``010`` is eight there, and ``0x10`` and ``1_0`` are numbers too. Nobody
+    writes them so, and who did would want to be misread.
+    """
     # int() would accept signs, spaces, underscores and other scripts.
     if not 0 < len(text) <= _LARGEST or not text.isascii() or not text.isdigit():
         return None
-    return int(text)
+    return None if text[0] == "0" and text != "0" else int(text)
 
 
 def signers_of(message: Message) -> tuple[str, ...] | None:

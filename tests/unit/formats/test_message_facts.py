@@ -100,7 +100,7 @@ def test_what_is_unknown_has_no_facts() -> None:
     assert unknown.signers is None
 
 
-@pytest.mark.parametrize("text", ["", "-1", "+1", " 1", "1 ", "1_0", "1.0", "1e3", "٣", "1" * 79, "0x1"])
+@pytest.mark.parametrize("text", ["", "-1", "+1", " 1", "1 ", "1_0", "1.0", "1e3", "٣", "1" * 79, "0x1", "010", "00"])
 def test_what_is_no_amount(text: str) -> None:
     assert parse_amount(text) is None
     assert facts(send(text)).unreadable_amounts
