@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.protojson import values
-from cosmos_formats.protojson.plan import Field, Kind, plan_of, well_known
+from cosmos_formats.protojson.plan import Field, Kind, enum_names, plan_of, well_known
 from cosmos_formats.protojson.text import Fault, Raw, dumps, parse
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class _Encoder:
     def _special(self, value: Message, field: Field, depth: int) -> object:
         match field.kind:
             case Kind.ENUM:
-                named = field.enum_type.values_by_number.get(value)
-                return value if named is None else named.name
+                return enum_names(field.enum_type).get(value, value)
             case Kind.BYTES:
                 return values.base64_text(value)
             case Kind.BIG_INT:

@@ -67,6 +67,10 @@ _RANGES: Final = {
 }
 _CPP_ENUM: Final = 8
 _TYPE_BYTES: Final = 12
+# The one enum whose JSON is made by Go code of its module (wasmd, x/wasm/types/params.go), which no descriptor tells.
+_GO_NAMES: Final = {
+    "cosmwasm.wasm.v1.AccessType": {0: "Unspecified", 1: "Nobody", 3: "Everybody", 4: "AnyOfAddresses"},
+}
 _FROM_BIG: Final = frozenset({"Int", "Uint"})
 _FROM_DEC: Final = frozenset({"LegacyDec"})
 _RAW_JSON: Final = frozenset({"RawContractMessage", "RawMessage"})
@@ -147,9 +151,19 @@ def plan_of(descriptor: Descriptor) -> Plan:
 
 
 @lru_cache(maxsize=1024)
+def enum_names(enum_type: Descriptor) -> dict[int, str]:
+    """Return the names of an enum's values by their numbers; the first name, if a number has several."""
+    own = _GO_NAMES.get(enum_type.full_name)
+    return dict(own) if own else {value.number: value.name for value in reversed(enum_type.values)}
+
+
+@lru_cache(maxsize=1024)
 def enum_numbers(enum_type: Descriptor) -> dict[str, int]:
     """Return the numbers of an enum's values by their names."""
     # Looked up here, not in the descriptor: protobuf's own lookup breaks on text that UTF-8 cannot write.
+    own = _GO_NAMES.get(enum_type.full_name)
+    if own:
+        return {name: number for number, name in own.items()}
     return {value.name: value.number for value in enum_type.values}
 
 
