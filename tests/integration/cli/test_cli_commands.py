@@ -220,7 +220,7 @@ def test_sign_gives_a_signature_that_another_library_verifies(settled: Cli) -> N
         (["nobody"], b"x", 4, "key_not_found"),
         (["ops", "no-such-file"], b"", 2, "usage_error"),
         (["ops", "."], b"", 2, "usage_error"),
-        (["ops", "--sign-mode", "amino-json"], b"{}", 6, "policy_denied"),
+        (["ops", "--sign-mode", "amino-json"], b"{}", 2, "sign_doc_invalid"),
         (["ops", "--sign-mode", "something"], b"", 2, "usage_error"),
     ],
 )

@@ -103,7 +103,7 @@ def test_what_the_policy_refuses(own: Plugin, user: Cli) -> None:
     key = public_key(own, "ops")
     good = document(own, "ops")
     assert code_of(own.ask("keyring.signDigest", uid="ops", digest=b64(bytes(range(32))))) == "policy_denied"
-    assert code_of(own.ask("keyring.sign", uid="ops", msg=b64(b'{"a":1}'), mode=127)) == "policy_denied"
+    assert code_of(own.ask("keyring.sign", uid="ops", msg=b64(b'{"a":1}'), mode=127)) == "sign_doc_invalid"
     change_policy(user, "ops", messages=["/cosmos.gov.v1.MsgVote"])
     denied = own.sign("ops", good)
     assert code_of(denied) == "policy_denied"
