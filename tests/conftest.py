@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.chain.fixtures"]
+
 _OURS = ("KEYRING_BRIDGE_CONFIG", "CREDENTIALS_DIRECTORY", "SOFTHSM2_CONF")
 _PLACES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 

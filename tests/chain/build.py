@@ -1,0 +1,70 @@
+"""The chain's program, built once for each state of its sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MODULE = ROOT / "fixtures" / "gen" / "testchain"
+_SOURCES = (MODULE, ROOT / "plugin" / "go")
+_KEPT = 3
+"""Programs of 70 MB each; older ones are those of sources that have changed since."""
+
+
+def build_chain() -> Path:
+    """Build the program, or find it built by an earlier run with the same sources.
+
+    The first build compiles the SDK, which takes minutes; from then on a change costs seconds and needs no network.
+
+    Returns:
+        The executable file, named ``testchain``: the chain's variables are named after it (``TESTCHAIN_NODE``).
+
+    Raises:
+        FileNotFoundError: There is no Go toolchain.
+        subprocess.CalledProcessError: It doesn't build; the compiler has said why on stderr.
+    """
+    program = _cache() / _digest() / "testchain"
+    if program.exists():
+        os.utime(program.parent)
+        return program
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+        built = Path(folder) / program.name
+        command = ["go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", str(built), "."]
+        subprocess.run(command, cwd=MODULE, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+        built.replace(program)
+    _forget_old()
+    return program
+
+
+def _digest() -> str:
+    """Name the state of everything that goes into the program, the toolchain too."""
+    version = subprocess.run(["go", "version"], cwd=MODULE, check=True, capture_output=True).stdout
+    state = hashlib.sha256(version)
+    for path in sorted(_files()):
+        content = path.read_bytes()
+        state.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode())
+        state.update(content)
+    return state.hexdigest()[:32]
+
+
+def _files() -> Iterator[Path]:
+    for folder in _SOURCES:
+        yield from (path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
+
+
+def _forget_old() -> None:
+    by_use = sorted(_cache().iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in by_use[_KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "keyring-bridge" / "testchain"
