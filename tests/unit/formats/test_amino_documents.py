@@ -302,3 +302,9 @@ def test_ethereum_signed_messages_are_unwrapped(inner: bytes) -> None:
 def test_other_bytes_are_no_ethereum_signed_messages(data: bytes) -> None:
     with pytest.raises(InvalidSignDoc, match="Ethereum"):
         unwrap_eip191(data)
+
+
+def test_a_fee_coin_without_an_amount_is_refused() -> None:
+    """The SDK would sign the text `<nil>` for it."""
+    with pytest.raises(InvalidSignDoc, match="without an amount"):
+        made(transaction(fee={"amount": [{"denom": "uve"}]}))

@@ -345,3 +345,12 @@ def test_what_is_no_document(text: str | bytes) -> None:
 
 def test_brackets_in_strings_do_not_nest() -> None:
     assert parse('["' + "[" * 500 + '\\"{"]') == ["[" * 500 + '"{']
+
+
+def test_the_enum_whose_names_are_go_code() -> None:
+    config = "cosmwasm.wasm.v1.AccessConfig"
+    text = '{"permission":"AnyOfAddresses","addresses":["a"]}'
+    assert read(config, text).permission == 4
+    assert written(read(config, text)) == json.loads(text)
+    with pytest.raises(InvalidTxJson):  # wasmd reads a name that it doesn't know as no permission at all
+        read(config, '{"permission":"ACCESS_TYPE_ANY_OF_ADDRESSES"}')
