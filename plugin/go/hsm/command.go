@@ -1,0 +1,59 @@
+package hsm
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"keyring-bridge/plugin/go/client"
+)
+
+// EnvCommand names the command line of the bridge's own program, which `CHAIN hsm` becomes; without it `hsm` on PATH.
+const EnvCommand = "KEYRING_BRIDGE_HSM"
+
+// hsmCommand is `CHAIN hsm …`: the process becomes the bridge's program, with all words that follow.
+func hsmCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "hsm",
+		Short: "Keys in hardware security modules (the keyring bridge)",
+		Long: "Run the keyring bridge's program `hsm` with the words that follow; `hsm --help` lists its commands.\n" +
+			"Sign with its keys by --keyring-backend " + Backend + ".",
+		DisableFlagParsing: true,
+		SilenceUsage:       true,
+		// Instead of the root's: the bridge needs neither the chain's home nor its configuration.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return become(args)
+		},
+	}
+}
+
+func become(args []string) error {
+	words := []string{"hsm"}
+	if line := os.Getenv(EnvCommand); line != "" {
+		split, err := client.SplitWords(line)
+		if err != nil || len(split) == 0 {
+			return fmt.Errorf("%s cannot be read as a command line", EnvCommand)
+		}
+		words = split
+	}
+	program, err := exec.LookPath(words[0])
+	if err != nil {
+		return fmt.Errorf("there is no program %q; install keyring-bridge, or name the program in %s", words[0], EnvCommand)
+	}
+	err = syscall.Exec(program, append(words, args...), os.Environ())
+	return fmt.Errorf("%s could not be started: %w", program, err)
+}
+
+// replaceCommand adds a command in place of those that go by its name.
+func replaceCommand(root, command *cobra.Command) {
+	for _, old := range root.Commands() {
+		if old.Name() == command.Name() || old.HasAlias(command.Name()) {
+			root.RemoveCommand(old)
+		}
+	}
+	root.AddCommand(command)
+}
