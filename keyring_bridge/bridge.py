@@ -414,6 +414,10 @@ class Bridge:
         """Log in anew (see :meth:`keyring_bridge.token_keys.TokenKeys.unlock`, which audits it)."""
         self._providers.unlock(name, forget_failure=forget_failure)
 
+    def log_out(self) -> None:
+        """Log out of every device; whatever needs one next logs in anew. Operations under way are let finish."""
+        self._providers.log_out()
+
     def check_login(self, name: str) -> None:
         """Raise PinBlocked if the provider called ``name`` would not log in because an earlier login failed."""
         self._providers.check_login(name)

@@ -111,6 +111,13 @@ class ProviderManager:
         if isinstance(provider, LogsIn):
             self._login_guard.check(provider.login_id())
 
+    def log_out(self) -> None:
+        """Log out of every provider that was opened; whatever needs one next logs in anew. Never raises."""
+        with self._lock:
+            providers = list(self._providers.values())
+        for provider in providers:
+            provider.close()
+
     def close(self) -> None:
         """Close every provider that was opened. Never raises."""
         with self._lock:

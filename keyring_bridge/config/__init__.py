@@ -8,9 +8,10 @@ from __future__ import annotations
 from keyring_bridge.config.build import Table, build
 from keyring_bridge.config.files import check_code_file, private_dir, write_atomic
 from keyring_bridge.config.load import default_path, find, load
-from keyring_bridge.config.model import Config, ProviderConfig, RpcConfig
+from keyring_bridge.config.model import AgentConfig, Config, ProviderConfig, RpcConfig
 
 __all__ = [
+    "AgentConfig",
     "Config",
     "ProviderConfig",
     "RpcConfig",

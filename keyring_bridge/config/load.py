@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keyring_bridge.config.build import Table, build, key_path
 from keyring_bridge.config.files import read_trusted
-from keyring_bridge.config.model import Config, ProviderConfig, RpcConfig
+from keyring_bridge.config.model import AgentConfig, Config, ProviderConfig, RpcConfig
 from keyring_bridge.errors import ConfigError, ConfigMissing
 
 ENVIRONMENT_VARIABLE = "KEYRING_BRIDGE_CONFIG"
@@ -34,6 +34,7 @@ class _File:
     outside_providers: tuple[str, ...] = ()
     providers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     rpc: RpcConfig = field(default_factory=RpcConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
 
     def __post_init__(self) -> None:
         if self.version != VERSION:
@@ -148,6 +149,7 @@ def _config(said: _File, file: Path) -> Config:
             providers=providers,
             outside_providers=said.outside_providers,
             rpc=said.rpc,
+            agent=said.agent,
         )
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None

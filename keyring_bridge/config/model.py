@@ -66,6 +66,26 @@ class RpcConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """How the agent behaves.
+
+    Attributes:
+        start_on_demand: Whether commands that need an agent start one.
+        idle_lock_seconds: Seconds without use of a key after which it logs out of everything; 0 for never.
+        max_clients: Most connections at the same time.
+    """
+
+    start_on_demand: bool = True
+    idle_lock_seconds: float = 900.0
+    max_clients: int = 64
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("idle_lock_seconds", 0, 31_536_000), ("max_clients", 1, 1000)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} must be between {low} and {high}")
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A configuration, complete and checked; every path is absolute.
 
@@ -80,6 +100,7 @@ class Config:
         providers: The providers by name.
         outside_providers: Names of backends from other packages that may be loaded.
         rpc: Limits of the JSON-RPC server.
+        agent: How the agent behaves.
         warnings: What the operator should be told, a sentence each.
     """
 
@@ -93,6 +114,7 @@ class Config:
     providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
     outside_providers: tuple[str, ...] = ()
     rpc: RpcConfig = field(default_factory=RpcConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

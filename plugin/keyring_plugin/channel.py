@@ -115,6 +115,25 @@ class Channel:
         with self._write_lock:
             self._connection.finish_writing()
 
+    def has_ended(self) -> bool:
+        """Tell whether no call can succeed any more, as far as that can be seen without making one."""
+        with self._lock:
+            if not self._ended and not self._has_reader and not self._waiting and self._poll.poll(0):
+                # Between calls there is nothing to read but the end, and answers that nobody waits for any more.
+                data = self._connection.read()
+                if data:
+                    self._reader.feed(data)
+                else:
+                    self._end("the server closed the connection")
+            return bool(self._ended)
+
+    def abandon(self) -> None:
+        """Let go of the channel in a process that was forked: its bytes are the parent's."""
+        self._lock = threading.Condition(threading.Lock())
+        self._has_reader = False
+        self._ended = "the connection belongs to the process that made it"
+        self._waiting.clear()
+
     def close(self) -> None:
         """End the channel; calls that still wait fail. Wait for the other side to end before (:meth:`finish`)."""
         with self._lock:

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -47,14 +49,23 @@ class KeyringClient:
         channel: Owned by the client from now on.
         end: Called when the client is closed, after the server was told so.
         timeout: Seconds that a call may take.
+        again: Connects anew: for the next call after the server has ended, and in a process that was forked.
     """
 
     def __init__(
-        self, channel: Channel, end: Callable[[], None] | None = None, *, timeout: float = DEFAULT_SECONDS
+        self,
+        channel: Channel,
+        end: Callable[[], None] | None = None,
+        *,
+        timeout: float = DEFAULT_SECONDS,
+        again: Callable[[], Channel] | None = None,
     ) -> None:
         self.timeout = timeout
         self._channel = channel
         self._end = end
+        self._again = again
+        self._process = os.getpid()
+        self._renewing = threading.Lock()
         self._handshake: Mapping[str, Any] | None = None
 
     @classmethod
@@ -89,16 +100,37 @@ class KeyringClient:
     def attach(cls, path: str | Path, *, timeout: float = DEFAULT_SECONDS) -> Self:
         """Connect to a bridge that listens on a unix socket.
 
+        When that bridge ends, the calls under way fail, and the next one connects to the bridge that listens by then.
+
         Raises:
             PeerFailed: Nobody listens there, or somebody who is neither this user nor root.
         """
         from keyring_plugin.channel import Channel
         from keyring_plugin.sockets import connect
 
-        return cls(Channel(connect(path)), timeout=timeout)
+        def again() -> Channel:
+            return Channel(connect(path))
+
+        return cls(again(), timeout=timeout, again=again)
+
+    @classmethod
+    def agent(cls, *, timeout: float = DEFAULT_SECONDS) -> Self:
+        """Connect to this user's agent; start one, locked, if none runs and nothing forbids it (docs/agent.md).
+
+        Raises:
+            AgentNotRunning: None runs, and none may be started.
+            InsecureFile: What is at its place is somebody else's, or could be.
+        """
+        from keyring_plugin.agent.control import connected, path
+
+        connected(None).close()
+        return cls.attach(path(), timeout=timeout)
 
     def close(self) -> None:
         """Say goodbye and wait for the server to be done with calls that other threads have under way."""
+        self._again = None
+        if self._process != os.getpid():
+            return  # the connection is the parent's
         self._channel.finish()
         if self._end is not None:
             self._end()
@@ -123,10 +155,23 @@ class KeyringClient:
         Returns:
             The result as it came.
         """
+        if self._again is not None and (self._process != os.getpid() or self._channel.has_ended()):
+            self._renew(self._again)
         if self._handshake is None and method != HANDSHAKE:
             self.handshake()
         given = {name: value for name, value in params.items() if value is not None}
         return self._channel.call(method, given, self.timeout if timeout is None else timeout)
+
+    def _renew(self, again: Callable[[], Channel]) -> None:
+        if self._process != os.getpid():
+            # The parent's other threads are not here, and one of them may have held the lock.
+            self._process, self._renewing = os.getpid(), threading.Lock()
+            self._channel.abandon()
+        with self._renewing:
+            if self._channel.has_ended():
+                ended, self._channel = self._channel, again()
+                self._handshake = None
+                ended.close()
 
     def handshake(self) -> Mapping[str, Any]:
         """Return what the server said of itself; asked once, before the first call.

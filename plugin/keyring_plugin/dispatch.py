@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,7 +42,7 @@ class Dispatcher:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._library = _library()
-        self._methods = {name: self._library_method(name) for name in HANDLERS}
+        self._methods = _library_methods()
 
     def answer(self, call: Call, deadline: float) -> bytes:
         """Serve one call.
@@ -72,22 +72,6 @@ class Dispatcher:
             post_process=self._shape,
             request=request,
         )
-
-    def _library_method(self, name: str) -> Callable[..., Any]:
-        success, failure = self._library.success, self._library.failure
-
-        def method(context: Context, given: dict[str, object] | list[object]) -> object:
-            try:
-                return success(run(context, name, given))
-            except BridgeError as error:
-                wire = to_wire(error)
-            except BaseException as error:  # the library would send its text to the client
-                wire = to_wire(internal_error(error))
-            return failure(**wire)
-
-        # The library asks for the signature at every call; finding it anew costs more than all the rest.
-        method.__signature__ = self._library.signature(method)  # type: ignore[attr-defined]  # inspect's protocol
-        return method
 
     def _shape(self, response: Any) -> object:  # the library's own type is untyped
         shaped: dict[str, Any] = self._library.shape(response)
@@ -142,6 +126,30 @@ def _library() -> _Library:
         from jsonrpcserver.result import Error, Success
 
     return _Library(dispatch_to_response_pure, Success, Error, to_serializable_one, signature)
+
+
+@cache
+def _library_methods() -> Mapping[str, Callable[..., Any]]:
+    """Return every method as the library wants it, made once: many connections may share a process."""
+    return {name: _library_method(name) for name in HANDLERS}
+
+
+def _library_method(name: str) -> Callable[..., Any]:
+    library = _library()
+    success, failure = library.success, library.failure
+
+    def method(context: Context, given: dict[str, object] | list[object]) -> object:
+        try:
+            return success(run(context, name, given))
+        except BridgeError as error:
+            wire = to_wire(error)
+        except BaseException as error:  # the library would send its text to the client
+            wire = to_wire(internal_error(error))
+        return failure(**wire)
+
+    # The library asks for the signature at every call; finding it anew costs more than all the rest.
+    method.__signature__ = library.signature(method)  # type: ignore[attr-defined]  # inspect's protocol
+    return method
 
 
 @contextmanager

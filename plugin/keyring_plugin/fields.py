@@ -133,6 +133,22 @@ class Integer(FieldType):
 
 
 @dataclass(frozen=True, slots=True)
+class Boolean(FieldType):
+    """Yes or no."""
+
+    @property
+    def schema(self) -> Schema:
+        """See the base class."""
+        return {"type": "boolean"}
+
+    def read(self, value: object) -> bool:
+        """Return the value."""
+        if not isinstance(value, bool):
+            raise InvalidRequest("expected true or false")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Identifier(FieldType):
     """The id of a request."""
 

@@ -1,21 +1,26 @@
-"""The program ``keyring-plugin``: serves the protocol on standard input and output until its client goes away."""
+"""The program ``keyring-plugin``: serves the protocol on standard input and output until its client goes away.
+
+Where an agent runs, it is a relay to the agent, which a chain's command should not have to wait for. So this module
+imports next to nothing at its top.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
-from keyring_bridge.errors import BridgeError, Exit
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import NoReturn
 
     from keyring_bridge.config import Config
+    from keyring_bridge.errors import BridgeError
+
+COMMANDS = {"agent": "keyring_plugin.agent.command", "shell": "keyring_plugin.shell.command"}
+"""The modules of the commands; each has ``main(arguments) -> exit status``."""
 
 DRAIN_SECONDS = 10.0
 """How long a termination signal waits for requests that are being served."""
@@ -26,14 +31,15 @@ GRACE_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
 """How long logging out of devices may take."""
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
 
 def run() -> NoReturn:
     """Run ``keyring-plugin`` with the process's arguments and end the process."""
     status = main(sys.argv[1:])
-    with suppress(AttributeError, OSError):  # standard error may be closed
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # it may be closed
+            continue
     # Threads may sit in a device's library or wait for input. The interpreter would tear itself down under them.
     os._exit(status)
 
@@ -47,6 +53,25 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit code: 0 when the client went away or the process was asked to end.
     """
+    if argv and argv[0] in COMMANDS:
+        from importlib import import_module
+
+        return int(import_module(COMMANDS[argv[0]]).main(argv[1:]))
+    if not argv:
+        from keyring_plugin.agent.relay import relay
+
+        status = relay()
+        if status is not None:
+            return status
+    return _serve(argv)
+
+
+def _serve(argv: Sequence[str]) -> int:
+    """Serve by ourselves."""
+    import signal
+
+    from keyring_bridge.errors import BridgeError, Exit
+
     config_path: Path | None = None
     # The parser costs 10 ms, and chain commands start the program without arguments.
     if argv:
@@ -67,8 +92,9 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"keyring-plugin: standard input or output is closed ({error.strerror})\n")
         return Exit.USAGE
     # A handler may do little more than write a byte: the locks it would need may be held by what it interrupted.
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     waking, wake = os.pipe()
-    for number in _SIGNALS:
+    for number in signals:
         signal.signal(number, lambda received, _: _wake(wake, received))
     config = _configuration(config_path)
 
@@ -86,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
     server = Server(connection, dispatcher, limits, Watchdog(), lambda: _wake(wake, 0))
     server.start()
     received = os.read(waking, 1)[0]
-    for number in _SIGNALS:
+    for number in signals:
         signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
     # A client that reads no answers holds up whoever writes one, and a device that hangs whoever logs out of it.
     _within(DRAIN_SECONDS + GRACE_SECONDS if received else None, server.drain, DRAIN_SECONDS if received else None)
@@ -97,6 +123,7 @@ def main(argv: Sequence[str]) -> int:
 def _configuration(path: Path | None) -> Config | BridgeError:
     """Read the configuration; an error is kept for the requests that need one, so that a client can be told."""
     from keyring_bridge.config import load
+    from keyring_bridge.errors import BridgeError
 
     try:
         config = load(path)
@@ -123,6 +150,7 @@ def _within(seconds: float | None, step: Callable[..., object], *arguments: obje
 
 def _parser() -> argparse.ArgumentParser:
     import argparse
+    from pathlib import Path
 
     from keyring_bridge import __version__
 

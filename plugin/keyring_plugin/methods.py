@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from keyring_bridge import __version__
 from keyring_bridge.config.model import RpcConfig
+from keyring_bridge.errors import InvalidRequest
 from keyring_plugin import protocol
 from keyring_plugin.errors import VersionUnsupported, to_wire
 from keyring_plugin.framing import Framing
@@ -91,6 +92,34 @@ def unlock(context: Context, params: Params) -> object:
     return {"provider": name, "state": service.bridge().provider_status(name).state}
 
 
+def agent_status(context: Context, params: Params) -> object:
+    """``agent.status``."""
+    return context.session.agent.status()
+
+
+def agent_unlock(context: Context, params: Params) -> object:
+    """``agent.unlock``."""
+    agent, session = context.session.agent, context.session
+    pin = session.take_secret() if params.get("pin") else None
+    if params.get("pin") and pin is None:
+        raise InvalidRequest("no descriptor with the PIN came along")
+    return agent.unlock(session, params.get("provider", session.service.config.default_provider), pin)
+
+
+def agent_lock(context: Context, params: Params) -> object:
+    """``agent.lock``."""
+    context.session.agent.lock(context.session)
+    return None
+
+
+def agent_stop(context: Context, params: Params) -> object:
+    """``agent.stop``."""
+    import os
+
+    context.session.agent.stop()
+    return os.getpid()
+
+
 def discover(context: Context, params: Params) -> object:
     """``rpc.discover``."""
     from keyring_plugin.openrpc import document
@@ -103,6 +132,10 @@ HANDLERS: Mapping[str, Handler] = {
     protocol.PING: ping,
     "bridge.status": status,
     "bridge.unlock": unlock,
+    "agent.status": agent_status,
+    "agent.unlock": agent_unlock,
+    "agent.lock": agent_lock,
+    "agent.stop": agent_stop,
     protocol.DISCOVER: discover,
     **KEYRING_HANDLERS,
 }

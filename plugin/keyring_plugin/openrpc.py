@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OPENRPC_VERSION = "1.3.2"
 
-_WITHOUT_THE_BRIDGE = frozenset({HANDSHAKE, DISCOVER, PING})
+_WITHOUT_THE_BRIDGE = frozenset({HANDSHAKE, DISCOVER, PING, "agent.status", "agent.stop"})
 
 _TEXT = {"type": "string"}
 _NULLABLE_TEXT = {"type": ["string", "null"]}
@@ -179,6 +179,28 @@ def _schemas() -> dict[str, Schema]:
         ),
         "Status": _object(providers={"type": "array", "items": _provider_status()}),
         "Unlocked": _object(provider=_TEXT, state=_TEXT),
+        "AgentUnlocked": _object(
+            provider=_TEXT,
+            state=_TEXT,
+            ask={
+                "description": "what to show a person who has to type the PIN; null if nobody has to",
+                **_NULLABLE_TEXT,
+            },
+        ),
+        "Agent": _object(
+            pid={"type": "integer"},
+            version=_TEXT,
+            socket=_TEXT,
+            config=_TEXT,
+            since={"type": "string", "format": "date-time"},
+            state={"enum": ["locked", "unlocked"]},
+            locked_by={"enum": ["start", "idle", "lock", None]},
+            idle_lock_seconds={"type": "number"},
+            idle_seconds={"type": "number"},
+            clients={"type": "integer"},
+            under_way={"type": "integer"},
+            served={"type": "integer"},
+        ),
     }
 
 

@@ -16,6 +16,7 @@ from keyring_plugin import samples
 from keyring_plugin.errors import VersionUnsupported
 from keyring_plugin.fields import (
     Base64,
+    Boolean,
     CoinMetadataField,
     Identifier,
     Integer,
@@ -389,6 +390,46 @@ _METHODS = (
         "As `keyring.list`; there is nothing to migrate in this keyring.",
         result=KEYS,
         example=Example(result=[samples.ENTRY]),
+    ),
+    Method(
+        "agent.status",
+        "Tell how the agent is: at once, whatever devices do.",
+        result=Result.of("agent", "Agent"),
+        errors=(errors.NotAvailable,),
+        example=Example(result=samples.AGENT),
+    ),
+    Method(
+        "agent.unlock",
+        "Log in to a provider, once. A PIN does not travel in the request: a descriptor of a pipe with the PIN in it "
+        "is sent along (`SCM_RIGHTS`), and `pin` says so. If a PIN has to be typed and none came, `ask` is what to "
+        "show.",
+        (
+            Param("provider", Text(64), "name of the provider; the default one if left out", required=False),
+            Param("pin", Boolean(), "whether a descriptor with the PIN comes along", required=False),
+        ),
+        result=Result.of("provider", "AgentUnlocked"),
+        errors=(
+            errors.NotAvailable,
+            errors.AuthError,
+            errors.PinRequired,
+            errors.PinIncorrect,
+            errors.PinBlocked,
+            errors.PinLocked,
+            errors.ProviderError,
+        ),
+        example=Example({"provider": "token", "pin": True}, {"provider": "token", "state": "ready", "ask": None}),
+    ),
+    Method(
+        "agent.lock",
+        "Log out of every device, and log in to none until `agent.unlock`.",
+        errors=(errors.NotAvailable, errors.AuditFailed),
+    ),
+    Method(
+        "agent.stop",
+        "End the agent: it answers what it has taken on, logs out and closes its connections.",
+        result=Result("pid", {"type": "integer"}),
+        errors=(errors.NotAvailable,),
+        example=Example(result=4711),
     ),
     Method(
         DISCOVER,

@@ -100,3 +100,18 @@ STATUS = {
         }
     ]
 }
+
+AGENT = {
+    "pid": 4711,
+    "version": "0.1.0",
+    "socket": "/run/user/1000/keyring-bridge/agent.sock",
+    "config": "/home/ops/.config/keyring-bridge/config.toml",
+    "since": "2026-11-24T08:00:00Z",
+    "state": "unlocked",
+    "locked_by": None,
+    "idle_lock_seconds": 900,
+    "idle_seconds": 4.2,
+    "clients": 2,
+    "under_way": 0,
+    "served": 118,
+}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from keyring_bridge.errors import BridgeError
+from keyring_bridge.errors import BridgeError, NotAvailable
 from keyring_bridge.model import Caller
 
 if TYPE_CHECKING:
@@ -72,6 +72,12 @@ class Service:
                 self._bridge = Bridge.open(config, prompt=self._prompt)
             return self._bridge
 
+    def log_out(self) -> None:
+        """Log out of every device, if the bridge was opened."""
+        bridge = self._bridge
+        if bridge is not None:
+            bridge.log_out()
+
     def close(self) -> None:
         """Close the bridge if it was opened. May be called twice."""
         with self._lock:
@@ -94,19 +100,60 @@ class Peer:
     hints: tuple[tuple[str, str], ...] = ()
 
 
+class Control(Protocol):
+    """What the methods of an agent about itself need of it."""
+
+    def status(self) -> dict[str, object]:
+        """Return what ``agent.status`` answers."""
+        ...
+
+    def lock(self, session: Session) -> None:
+        """Log out of every device, and let nobody log in until :meth:`unlock`."""
+        ...
+
+    def unlock(self, session: Session, provider: str, pin: SecretBytes | None) -> dict[str, object]:
+        """Log in; ``pin`` is wiped. Returns what ``agent.unlock`` answers."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to end."""
+        ...
+
+
 class Session:
     """One connection's view of the service.
 
     Args:
         service: The bridge.
         peer: The other end.
+        agent: The agent that serves it, if one does.
+        secret: Takes the secret that came beside a request, for a caller that wipes it; None if none came.
     """
 
-    def __init__(self, service: Service, peer: Peer) -> None:
+    def __init__(
+        self,
+        service: Service,
+        peer: Peer,
+        agent: Control | None = None,
+        secret: Callable[[], SecretBytes | None] = lambda: None,
+    ) -> None:
         self.service = service
+        self.take_secret = secret
         self._peer = peer
+        self._agent = agent
         self._client: tuple[tuple[str, str], ...] = ()
         self._keyring: Keyring | None = None
+
+    @property
+    def agent(self) -> Control:
+        """The agent.
+
+        Raises:
+            NotAvailable: This server is none.
+        """
+        if self._agent is None:
+            raise NotAvailable("this server is not an agent", hint="`keyring-plugin agent start` starts one")
+        return self._agent
 
     def introduce(self, name: str, version: str) -> None:
         """Note what the client calls itself."""
