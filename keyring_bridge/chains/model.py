@@ -11,6 +11,9 @@ from cosmos_formats.pubkeys import ETH_TYPE_URLS
 from keyring_bridge.config.model import check_chain_id
 
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
+_BINARY: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]{0,99})?")
+_VARIABLES: Final = re.compile(r"([A-Z][A-Z0-9_]{0,39})?")
+_COINS: Final = re.compile(r"([0-9]{1,30}[a-zA-Z][a-zA-Z0-9/:._-]{2,127}(,(?=[0-9])|$))*")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST_COIN_TYPE: Final = (1 << 31) - 1
 
@@ -29,6 +32,10 @@ class ChainSettings:
         pubkey_type_url: How the chain calls eth_secp256k1 keys; empty for the most common name.
         grpc: ``host:port`` of a node, empty if it has none.
         tls: Whether that node is asked over TLS.
+        binary: Name of the chain's own program, for the shell; empty if nobody said.
+        env_prefix: Of that program's variables, such as ``VE``; empty for what follows from its name.
+        max_fee: Most that a transaction may cost whose fee a node determines, such as ``5000000uve``; empty for the
+            shell's own ceiling.
 
     Raises:
         ValueError: Says what is wrong.
@@ -41,6 +48,9 @@ class ChainSettings:
     pubkey_type_url: str = ""
     grpc: str = ""
     tls: bool = False
+    binary: str = ""
+    env_prefix: str = ""
+    max_fee: str = ""
 
     def __post_init__(self) -> None:
         check_chain_id(self.chain_id)
@@ -48,6 +58,12 @@ class ChainSettings:
             raise ValueError("the prefix must be lower-case letters and digits, such as 've'")
         if self.coin_type is not None and not 0 <= self.coin_type <= _LARGEST_COIN_TYPE:
             raise ValueError(f"the coin type must be between 0 and {_LARGEST_COIN_TYPE}")
+        if not _BINARY.fullmatch(self.binary):
+            raise ValueError("the binary is the name of a program, such as 'virtengine', without a path")
+        if not _VARIABLES.fullmatch(self.env_prefix):
+            raise ValueError("the prefix of variables must be capitals, such as 'VE'")
+        if not _COINS.fullmatch(self.max_fee):
+            raise ValueError("the highest fee must be whole coins, such as '5000000uve'")
         if self.pubkey_type_url and self.key_algorithm != "eth_secp256k1":
             raise ValueError("only eth_secp256k1 keys have a type URL for each chain")
         if self.pubkey_type_url and self.pubkey_type_url not in ETH_TYPE_URLS:

@@ -43,6 +43,21 @@ def configure_add(parser: Parser) -> None:
         default="",
         help="how the chain calls eth_secp256k1 keys, if not as ethermint",
     )
+    parser.add_argument(
+        "--binary", metavar="NAME", default="", help="the chain's own program, for `keyring-plugin shell`"
+    )
+    parser.add_argument(
+        "--env-prefix",
+        metavar="PREFIX",
+        default="",
+        help="of that program's variables, such as VE (default: its name in capitals)",
+    )
+    parser.add_argument(
+        "--max-fee",
+        metavar="COINS",
+        default="",
+        help="most that the shell pays where a node determines the fee, such as 5000000uve",
+    )
     _add_acceptance(parser)
     parser.set_defaults(handler=add)
 
@@ -94,6 +109,9 @@ def add(arguments: argparse.Namespace, session: Session) -> Result:
             pubkey_type_url=arguments.pubkey_type_url,
             grpc=arguments.grpc or "",
             tls=arguments.tls,
+            binary=arguments.binary,
+            env_prefix=arguments.env_prefix,
+            max_fee=arguments.max_fee,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
