@@ -1,0 +1,199 @@
+"""``keyring-plugin shell``: which command goes where."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from keyring_bridge.errors import BridgeError
+from keyring_plugin.shell import children, shim
+from keyring_plugin.shell.app import BACKEND, App
+from keyring_plugin.shell.command_line import KEYS, KEYS_SHOW, ROOT, TX, CommandLine
+from keyring_plugin.shell.errors import FAILED, SIGNALLED, Ended, Interrupted, ProgramMissing
+
+if TYPE_CHECKING:
+    from keyring_plugin.shell.access import Access
+    from keyring_plugin.shell.private_keyring import PrivateKeyring
+    from keyring_plugin.shell.send import Stage
+
+USAGE: Final = """\
+usage: keyring-plugin shell [--env-prefix=PREFIX] PROGRAM [ARGUMENTS…]
+       keyring-plugin shell --install PROGRAM [--dir DIR] [--env-prefix PREFIX]
+       keyring-plugin shell --uninstall PROGRAM [--dir DIR]
+
+Runs a chain's own program. With --keyring-backend hsm its keys are those of the bridge; without, nothing is different.
+--install puts a script of the program's name in DIR (default: ~/.local/bin), which has to be earlier on PATH.
+PREFIX is that of the program's variables, as in PREFIX_KEYRING_BACKEND (default: its name in capitals).
+"""
+
+_NO_TRANSACTION: Final = frozenset({"broadcast", "encode", "decode", "simulate", "validate-signatures"})
+_LEFT_TO_PROGRAM: Final = frozenset({"mnemonic", "parse"})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return the exit code."""
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            (sys.stdout if arguments else sys.stderr).write(USAGE)
+            return 0 if arguments else 2
+        if arguments[0] in ("--install", "--uninstall"):
+            return _change_shim(arguments)
+        prefix = ""
+        if arguments[0].startswith("--env-prefix="):
+            prefix, arguments = arguments[0].partition("=")[2], arguments[1:]
+        if not arguments or arguments[0].startswith("-"):
+            sys.stderr.write(USAGE)
+            return 2
+        return _run(shim.find_program(arguments[0]), arguments[1:], prefix)
+    except ProgramMissing as error:
+        _report(error)
+        return error.status
+    except BridgeError as error:
+        _report(error)
+        return FAILED
+
+
+def _run(program: str, arguments: Sequence[str], prefix: str) -> int:
+    if not prefix:
+        from keyring_plugin.shell.access import env_prefix_for
+
+        prefix = env_prefix_for(os.path.basename(program))
+    app = App(program, CommandLine.parse(arguments, ROOT), prefix)
+    words = app.line.words
+    if words[:1] == ("hsm",):
+        return _hsm(arguments)
+    if app.setting("keyring-backend") != BACKEND or _only_explains(app.line, arguments):
+        children.replace_us(program, arguments, os.environ)
+    children.catch_signals()
+    from keyring_plugin.shell.send import Stage
+
+    stage = Stage()
+    try:
+        return _with_bridge(app, arguments, stage)
+    except Ended as ended:
+        return ended.status
+    except Interrupted as interrupted:
+        sys.stderr.write(f"\ninterrupted: {stage.text}\n")
+        return SIGNALLED + interrupted.number
+
+
+def _with_bridge(app: App, arguments: Sequence[str], stage: Stage) -> int:
+    """Do a command that is for the bridge's keys."""
+    from dataclasses import replace
+
+    from keyring_bridge.secrets import harden_process
+    from keyring_plugin.shell.access import Access
+    from keyring_plugin.shell.private_keyring import PrivateKeyring
+
+    harden_process()
+    group, *words = app.line.words or ("",)
+    access = Access()
+    try:
+        keyring = PrivateKeyring(access.config.state_dir / "shell")
+        if group == "keys" and (words[:1] or [""])[0] not in _LEFT_TO_PROGRAM:
+            from keyring_plugin.shell import keys
+
+            flags = KEYS_SHOW if words[:1] == ["show"] else KEYS
+            return keys.run(replace(app, line=CommandLine.parse(arguments, flags)), access)
+        app = replace(app, line=CommandLine.parse(arguments, TX))
+        group, *words = app.line.words or ("",)
+        if group == "tx":
+            from keyring_plugin.shell import tx_files
+            from keyring_plugin.shell.send import Sending
+
+            if (words[:1] or [""])[0] in tx_files.COMMANDS:
+                return tx_files.run(app, access)
+            if not _left_to_program(app, words):
+                return Sending(app, access, keyring, stage).run()
+        return _pass(app, access, keyring)
+    finally:
+        access.close()
+
+
+def _left_to_program(app: App, words: Sequence[str]) -> bool:
+    """Whether a command below ``tx`` signs nothing."""
+    return (
+        not words
+        or words[0] in _NO_TRANSACTION
+        or tuple(words[:2]) in app.preset.interactive
+        or app.switched("generate-only")
+        or app.switched("dry-run")
+    )
+
+
+def _pass(app: App, access: Access, keyring: PrivateKeyring) -> int:
+    """Leave a command to the program, with the public halves of the bridge's keys as its keyring."""
+    from cosmos_formats import address
+    from keyring_plugin.shell.access import find
+
+    line = app.line
+    records = access.records()
+    keyring.hold(records)
+    access.enter_chain(access.chain_id(app))
+    if app.switched("dry-run"):
+        # There the program knows no keyring, and so no names.
+        for given in (line.value("from"), *line.words):
+            record = None if given is None else find(records, given)
+            if given is not None and record is not None:
+                text = address.encode(access.config.prefix, record.address)
+                line = line.adding(**{"from": text}) if given == line.value("from") else line.renaming(given, text)
+                break
+    if line.has("keyring-backend") or line.words[:1] in (("tx",), ("genesis",)):
+        line = line.adding(**dict(flag.removeprefix("--").split("=", 1) for flag in keyring.flags))
+    access.close()
+    app.become(line.without("hsm-max-fee").argv())
+
+
+def _only_explains(line: CommandLine, arguments: Sequence[str]) -> bool:
+    """Whether a command asks for help or completion."""
+    return (
+        line.switch("help")
+        or line.words[:1] in (("help",), ("completion",))
+        or (bool(arguments) and arguments[0].startswith("__complete"))
+    )
+
+
+def _hsm(arguments: Sequence[str]) -> int:
+    """Answer ``PROGRAM hsm …``; flags of the program before it are none of its."""
+    from keyring_bridge.cli.main import main as hsm
+
+    return hsm(list(arguments)[list(arguments).index("hsm") + 1 :])
+
+
+def _change_shim(arguments: Sequence[str]) -> int:
+    words, options = list(arguments[1:]), {"--dir": "", "--env-prefix": ""}
+    for option in options:
+        if option in words:
+            place = words.index(option)
+            options[option] = "".join(words[place + 1 : place + 2])
+            del words[place : place + 2]
+    if len(words) != 1 or words[0].startswith("-"):
+        sys.stderr.write(USAGE)
+        return 2
+    folder = Path(options["--dir"]) if options["--dir"] else None
+    if arguments[0] == "--uninstall":
+        sys.stdout.write(f"removed {shim.uninstall(words[0], folder)}\n")
+        return 0
+    written, warning = shim.install(words[0], folder, options["--env-prefix"])
+    sys.stdout.write(f"installed {written}\n")
+    if warning:
+        sys.stderr.write(f"warning: {warning}\n")
+    return 0
+
+
+def _report(error: BridgeError) -> None:
+    """Tell of an error as the chain's program does, and what else there is to say."""
+    from keyring_bridge.cli.render import visible
+
+    lines = [f"Error: {visible(error.message)}"]
+    if error.hint:
+        lines.append(f"hint: {visible(error.hint)}")
+    if error.detail:
+        lines.append(f"detail: {visible(error.detail)}")
+    if error.correlation_id:
+        lines.append(f"audit: {error.correlation_id}")
+    sys.stdout.flush()
+    sys.stderr.write("\n".join(lines) + "\n")
