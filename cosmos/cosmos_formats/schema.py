@@ -14,7 +14,7 @@ import threading
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from cosmos_formats.schema_index import InvalidSchema, SchemaIndex, build_index, imports_first
+from cosmos_formats.schema_index import InvalidSchema, SchemaIndex, build_index, descriptor_set_class, imports_first
 
 __all__ = ["InvalidSchema", "Schema", "default_schema", "default_schema_data", "default_schema_digest"]
 
@@ -70,11 +70,10 @@ class Schema:
         Raises:
             InvalidSchema: It does not parse, is not complete, or names a file or message twice.
         """
-        from google.protobuf.descriptor_pb2 import FileDescriptorSet
         from google.protobuf.message import DecodeError
 
         try:
-            parsed = FileDescriptorSet.FromString(data).file
+            parsed = descriptor_set_class().FromString(data).file
         except DecodeError:
             raise InvalidSchema("not a FileDescriptorSet") from None
         unordered = {file.name: file for file in parsed}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cosmos_formats.errors import FormatError
@@ -194,3 +195,18 @@ def join(package: str, name: str) -> str:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+@cache
+def descriptor_set_class() -> Any:
+    """Return the class of FileDescriptorSet from a pool of our own.
+
+    In the default one other packages may have registered extensions, which would then be written in another order.
+    """
+    from google.protobuf.descriptor_pb2 import DESCRIPTOR
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message_factory import GetMessageClass
+
+    pool = DescriptorPool()
+    pool.AddSerializedFile(DESCRIPTOR.serialized_pb)
+    return GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FileDescriptorSet"))

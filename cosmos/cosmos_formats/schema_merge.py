@@ -11,10 +11,18 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.schema_compare import Difference, all_facts, default_json_name, differences
-from cosmos_formats.schema_index import PLUMBING, InvalidSchema, SchemaIndex, build_index, imports_first, messages_of
+from cosmos_formats.schema_index import (
+    PLUMBING,
+    InvalidSchema,
+    SchemaIndex,
+    build_index,
+    descriptor_set_class,
+    imports_first,
+    messages_of,
+)
 from cosmos_formats.wire import message_field
 
 if TYPE_CHECKING:
@@ -149,7 +157,7 @@ def parse_files(data: bytes) -> list[FileDescriptorProto]:
     from google.protobuf.message import DecodeError
 
     try:
-        files = list(_set_class().FromString(data).file)
+        files = list(descriptor_set_class().FromString(data).file)
     except DecodeError:
         raise InvalidSchema("not a FileDescriptorSet") from None
     if len(files) > MOST_FILES:
@@ -266,21 +274,6 @@ def _loadable(
             if strict and name in own:
                 raise InvalidSchema(f"{name!r} needs a shipped file that does not go with the chain's files")
     return kept
-
-
-@cache
-def _set_class() -> Any:
-    """Return the class of FileDescriptorSet from a pool of our own.
-
-    In the default one other packages may have registered extensions, which would then be written in another order.
-    """
-    from google.protobuf.descriptor_pb2 import DESCRIPTOR
-    from google.protobuf.descriptor_pool import DescriptorPool
-    from google.protobuf.message_factory import GetMessageClass
-
-    pool = DescriptorPool()
-    pool.AddSerializedFile(DESCRIPTOR.serialized_pb)
-    return GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FileDescriptorSet"))
 
 
 @cache

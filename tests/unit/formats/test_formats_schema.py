@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2
 import cosmos_formats
 from cosmos_formats.options import message_options
 from cosmos_formats.schema import InvalidSchema, Schema, default_schema, default_schema_digest
-from cosmos_formats.schema_index import SchemaIndex, build_index
+from cosmos_formats.schema_index import SchemaIndex, build_index, descriptor_set_class
 
 DATA = Path(cosmos_formats.__file__).parent / "data"
 Field = descriptor_pb2.FieldDescriptorProto
@@ -142,7 +142,7 @@ def test_amino_names_of_a_set_without_an_index() -> None:
 
 
 def test_an_index_survives_its_file() -> None:
-    data, index = build_index(descriptor_pb2.FileDescriptorSet.FromString((DATA / "sdk.binpb").read_bytes()).file)
+    data, index = build_index(descriptor_set_class().FromString((DATA / "sdk.binpb").read_bytes()).file)
     assert SchemaIndex.from_json(index.to_json()) == index
     assert (data, index.to_json()) == ((DATA / "sdk.binpb").read_bytes(), (DATA / "sdk.index.json").read_bytes())
 
