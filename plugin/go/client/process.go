@@ -27,7 +27,7 @@ type process struct {
 }
 
 // spawn starts a plugin. Its standard error is the given one: warnings reach whoever runs the command.
-func spawn(argv []string, stderr io.Writer) (*process, error) {
+func spawn(argv []string, stderr io.Writer) (transport, error) {
 	command := exec.Command(argv[0], argv[1:]...)
 	command.Stderr = stderr
 	input, err := command.StdinPipe()
@@ -63,11 +63,6 @@ func notStarted(program string, err error) error {
 		err = cause.Err
 	}
 	return fmt.Errorf("%w: %s: %w", ErrNotFound, program, err)
-}
-
-func commandExists(program string) bool {
-	_, err := exec.LookPath(program)
-	return err == nil
 }
 
 func (p *process) Read(data []byte) (int, error)  { return p.output.Read(data) }

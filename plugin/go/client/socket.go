@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -21,19 +22,29 @@ type socket struct {
 	*net.UnixConn
 }
 
-// dial connects to an agent of this user or root. What passes the connection may be a mnemonic, so the path is looked
-// at before anything is sent: no symbolic link, in a folder that nobody else can change, owned by us or root, and so
-// is the process at the other end.
-func dial(path string) (*socket, error) {
-	if err := checkSocket(path); err != nil {
+// dial connects to an agent of this user or root. What passes the connection may be a mnemonic, so the place is looked
+// at before anything is sent: a folder that is closed to others, in it no symbolic link, and the process at the other
+// end is ours or root's, as folder and socket are.
+func dial(path string) (transport, error) {
+	folder, err := openFolder(filepath.Dir(path))
+	if err != nil {
 		return nil, err
 	}
-	connection, err := net.DialTimeout("unix", path, dialTime)
+	defer folder.Close()
+	// Through the descriptor it stays the folder that was looked at, however long its path is.
+	through := filepath.Join("/proc/self/fd", strconv.Itoa(int(folder.Fd())), filepath.Base(path))
+	if !exists(filepath.Dir(through)) {
+		through = path
+	}
+	if err := checkSocket(path, through); err != nil {
+		return nil, err
+	}
+	connection, err := net.DialTimeout("unix", through, dialTime)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", errNobody, path)
+	}
 	if err != nil {
-		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w: %s", errNobody, path)
-		}
-		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrSocket, path, err)
 	}
 	unix := connection.(*net.UnixConn)
 	uid, known, err := peerUID(unix)
@@ -47,26 +58,37 @@ func dial(path string) (*socket, error) {
 	return &socket{unix}, nil
 }
 
-func checkSocket(path string) error {
-	folder, err := os.Stat(filepath.Dir(path))
+func openFolder(path string) (*os.File, error) {
+	folder, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s", errNobody, path)
+		return nil, fmt.Errorf("%w: %s", errNobody, path)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSocket, err)
-	}
-	// In a folder that others may write to (as /tmp, even with its sticky bit) anybody can put a socket of that name.
-	if folder.Mode().Perm()&0o022 != 0 || !trusted(owner(folder)) {
-		return fmt.Errorf("%w: the folder of %s can be changed by other users", ErrSocket, path)
-	}
-	found, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s", errNobody, path)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSocket, err)
+	var found fs.FileInfo
+	if err == nil {
+		found, err = folder.Stat()
 	}
 	switch {
+	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR):
+		err = fmt.Errorf("%s is a symbolic link or no folder", path)
+	case err == nil && !trusted(owner(found)):
+		err = fmt.Errorf("%s belongs to the user with id %d", path, owner(found))
+	case err == nil && found.Mode().Perm()&0o077 != 0:
+		err = fmt.Errorf("others have access to %s (mode %#o, expected 0700)", path, found.Mode().Perm())
+	}
+	if err != nil {
+		folder.Close()
+		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
+	}
+	return folder, nil
+}
+
+func checkSocket(path, through string) error {
+	found, err := os.Lstat(through)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s", errNobody, path)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSocket, err)
 	case found.Mode()&fs.ModeSymlink != 0:
 		return fmt.Errorf("%w: %s is a symbolic link", ErrSocket, path)
 	case found.Mode()&fs.ModeSocket == 0:

@@ -5,20 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-)
-
-// Environment variables that say where the bridge is.
-const (
-	// EnvPlugin is the plugin's command line, split as a shell would; without it `keyring-plugin` on PATH.
-	EnvPlugin = "KEYRING_BRIDGE_PLUGIN"
-	// EnvSocket is the path of the agent's socket.
-	EnvSocket = "KEYRING_BRIDGE_SOCKET"
-	// EnvTimeout is how long a call may take, as 45s.
-	EnvTimeout = "KEYRING_BRIDGE_TIMEOUT"
-
-	envConfig  = "KEYRING_BRIDGE_CONFIG"
-	envRuntime = "XDG_RUNTIME_DIR"
 )
 
 // transport is a way to the bridge: bytes in, bytes out, and how it ended.
@@ -32,49 +18,33 @@ type transport interface {
 	why() string
 }
 
-// connect finds the bridge: what the options name, else what the environment names, else the agent of this user if it
-// runs, else `keyring-plugin`, which knows whether an agent is to be started.
+// connect finds the bridge: what the options name, else this user's agent if it runs, else the plugin, which knows
+// whether an agent is to be started.
 func connect(options Options) (transport, error) {
-	if len(options.Plugin) == 0 {
-		path, named := options.socket()
-		if path != "" {
-			connection, err := dial(path)
-			if err == nil || !errors.Is(err, errNobody) {
-				return connection, err
-			}
-			if named {
-				return nil, err
-			}
+	switch {
+	case options.Socket != "" && len(options.Plugin) > 0:
+		return nil, fmt.Errorf("%w: both a plugin and a socket were named", ErrNotFound)
+	case options.Socket != "":
+		return dial(options.Socket)
+	case len(options.Plugin) > 0:
+		return spawn(options.Plugin, options.stderr())
+	}
+	if path, named := agentSocket(); path != "" && (named || servesUs(path)) {
+		agent, err := dial(path)
+		// What is wrong with a socket that nobody named the plugin says, and serves by itself.
+		if err == nil || named && !errors.Is(err, errNobody) {
+			return agent, err
 		}
 	}
-	argv, err := options.command()
+	words, err := command()
 	if err != nil {
 		return nil, err
 	}
-	return spawn(argv, options.stderr())
-}
-
-// socket returns the path of the socket to try, if any, and whether somebody named it: then nothing else will do.
-func (o Options) socket() (path string, named bool) {
-	if o.Socket != "" {
-		return o.Socket, true
-	}
-	if path := os.Getenv(EnvSocket); path != "" {
-		// An agent that is not running may be started on demand, which is the plugin's business.
-		return path, os.Getenv(EnvPlugin) == "" && !commandExists(defaultPlugin)
-	}
-	runtime := os.Getenv(envRuntime)
-	if os.Getenv(EnvPlugin) != "" || os.Getenv(envConfig) != "" || !filepath.IsAbs(runtime) {
-		return "", false
-	}
-	return filepath.Join(runtime, "keyring-bridge", "agent.sock"), false
+	return spawn(words, options.stderr())
 }
 
 // command returns the words of the plugin's command line.
-func (o Options) command() ([]string, error) {
-	if len(o.Plugin) > 0 {
-		return o.Plugin, nil
-	}
+func command() ([]string, error) {
 	line := os.Getenv(EnvPlugin)
 	if line == "" {
 		return []string{defaultPlugin}, nil

@@ -22,7 +22,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if strings.Contains(e.Remote.Message, e.SDK.Error()) {
+	if strings.Contains(e.Remote.Message, e.SDK.Error()) || e.Remote.Code == "invalid_mnemonic" {
 		return e.Remote.Message
 	}
 	return e.Remote.Error()
