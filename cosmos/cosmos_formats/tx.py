@@ -118,9 +118,10 @@ class Transaction:
         """Return the transaction as a ``cosmos.tx.v1beta1.Tx``.
 
         Raises:
-            InvalidTx: A part is not canonical, or has unknown fields that the chain would refuse.
+            InvalidTx: A part, or a message of a known type in it, is not canonical or has unknown fields that the chain
+                would refuse; or messages are nested too deep.
         """
-        from cosmos_formats.signing.messages import MessageReader
+        from cosmos_formats.signing.messages import MessageReader, packed_in
 
         reader = MessageReader(schema)
         message = schema.message("cosmos.tx.v1beta1.Tx")()
@@ -129,6 +130,8 @@ class Transaction:
             message.body.CopyFrom(reader.parse(body, self.parts.body_bytes, "the body", tolerate=True))
             auth = schema.message("cosmos.tx.v1beta1.AuthInfo")
             message.auth_info.CopyFrom(reader.parse(auth, self.parts.auth_info_bytes, "the auth info", tolerate=False))
+            for packed in packed_in(message.body):
+                reader.unpack(packed.type_url, packed.value)
         except InvalidSignDoc as error:
             raise InvalidTx(str(error)) from error
         message.signatures.extend(self.signatures)

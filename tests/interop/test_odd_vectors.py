@@ -33,7 +33,6 @@ REFUSED_ONLY_HERE = {
 }
 # The SDK refuses these when it reads a transaction, before any mode; a chain never accepts such a signature.
 SIGNED_ONLY_HERE = {
-    "critical field in a message",  # as JSON
     "message that is none",
     "messages 10 deep",
     "timeout with too many nanoseconds",
