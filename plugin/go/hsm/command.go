@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,10 +26,21 @@ func hsmCommand() *cobra.Command {
 		SilenceUsage:       true,
 		// Instead of the root's: the bridge needs neither the chain's home nor its configuration.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
-		RunE: func(_ *cobra.Command, args []string) error {
-			return become(args)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return become(behind(cmd.CalledAs(), os.Args[1:], args))
 		},
 	}
+}
+
+// behind returns the words behind a command's own. cobra only takes that one out, so that flags of the chain in front of
+// it, as in `CHAIN --home DIR hsm status`, would become the first words of the bridge's program.
+func behind(command string, all, args []string) []string {
+	for i, word := range all {
+		if word == command && slices.Equal(slices.Concat(all[:i], all[i+1:]), args) {
+			return all[i+1:]
+		}
+	}
+	return args
 }
 
 func become(args []string) error {
