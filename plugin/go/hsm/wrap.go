@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	sdkclient "github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -63,16 +62,30 @@ func (w *wrapping) hook(old hook) hook {
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		flag := cmd.Flags().Lookup(flags.FlagKeyringBackend)
+		run := func() error { return explained(old(cmd, args)) }
 		if !w.wanted(cmd, flag) {
-			if err := explained(old(cmd, args)); err != nil {
+			prepare := run
+			if flag != nil && flag.Changed && configured(cmd) == Backend {
+				// The chain makes the keyring of client.toml first and that of the flag afterwards.
+				prepare = func() error { return w.masked(cmd, run) }
+			}
+			if err := prepare(); err != nil {
 				return err
 			}
 			// The chain may have set the flag from a variable of a name that only it knows.
 			if flag == nil || flag.Value.String() != Backend {
 				return nil
 			}
-		} else if err := w.masked(cmd, flag, func() error { return explained(old(cmd, args)) }); err != nil {
-			return err
+		} else {
+			if flag != nil {
+				if err := flag.Value.Set(keyring.BackendMemory); err != nil {
+					return err
+				}
+				flag.Changed = true // otherwise the environment is asked
+			}
+			if err := w.masked(cmd, run); err != nil {
+				return err
+			}
 		}
 		if flag != nil {
 			if err := flag.Value.Set(Backend); err != nil {
@@ -85,14 +98,8 @@ func (w *wrapping) hook(old hook) hook {
 	}
 }
 
-// masked runs a hook that finds `memory` wherever it looks for the backend.
-func (w *wrapping) masked(cmd *cobra.Command, flag *pflag.Flag, run func() error) error {
-	if flag != nil {
-		if err := flag.Value.Set(keyring.BackendMemory); err != nil {
-			return err
-		}
-		flag.Changed = true // otherwise the environment is asked
-	}
+// masked runs what finds `memory` as the backend in the environment, which goes before client.toml.
+func (w *wrapping) masked(cmd *cobra.Command, run func() error) error {
 	w.masking.Lock()
 	defer w.masking.Unlock()
 	restore := setVariables(w.variables(cmd), keyring.BackendMemory)
