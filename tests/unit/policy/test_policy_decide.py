@@ -230,7 +230,12 @@ TABLE: list[tuple[str, Policy, Callable[[], Question], str]] = [
     ("opaque, blind", policy(blind=True), blind(), "allow unsafe_blind_signing"),
     ("digest", policy(SEND), blind(operation=Operation.DIGEST), "deny unsafe_blind_signing"),
     ("digest, blind", policy(blind=True), blind(operation=Operation.DIGEST), "allow unsafe_blind_signing"),
-    ("digest, blind, no mode", policy(blind=True, modes=()), blind(operation=Operation.DIGEST), "allow unsafe_blind_signing"),
+    (
+        "digest, blind, no mode",
+        policy(blind=True, modes=()),
+        blind(operation=Operation.DIGEST),
+        "allow unsafe_blind_signing",
+    ),
     ("digest with a nice view", policy(SEND), asks(send(), operation=Operation.DIGEST), "deny unsafe_blind_signing"),
     ("readable, blind allowed, message not", policy(blind=True), asks(send()), "deny messages"),
     ("readable, blind allowed, chain not", policy(SEND, blind=True), asks(send(), chain="x"), "deny chains"),
