@@ -23,6 +23,7 @@ from cosmos_formats.schema_index import (
     imports_first,
     messages_of,
 )
+from cosmos_formats.signing.registries import is_complete
 from cosmos_formats.wire import message_field
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class MergedSchema:
         data: A serialised FileDescriptorSet: the chain's files, and those of the shipped set that it lacks.
         index: Of ``data``.
         digest: SHA-256 of the set that was given in its canonical form, 64 lower-case hexadecimal digits. The order of
-            its files, their comments and their options for code generators do not change it.
+            its files, their comments and their options for code generators do not change it, but for the Go package.
         settled: Contradictions for which the shipped files were taken.
         left_out: The chain's files that do not go with the shipped ones taken so; their messages are unknown.
     """
@@ -134,12 +135,13 @@ def merge(given: bytes, shipped: bytes, *, prefer_shipped: bool = False) -> Merg
 def canonical_files(data: bytes) -> dict[str, bytes]:
     """Return each file of a set, serialised in the form that the digest is made of.
 
-    Files that describe others and protobuf's own are not among them: what ships is used in their place.
+    Files that describe others and protobuf's own are not among them: what ships is used in their place. Nor are Go
+    packages in them: a module can be in a chain's program twice, with code for either protobuf library of Go.
 
     Raises:
         InvalidSchema: The set does not parse, is too large, empty, or has a file twice.
     """
-    return _contents(_parse(data))
+    return _contents(_parse(data, go_packages=False))
 
 
 def _contents(files: Iterable[FileDescriptorProto]) -> dict[str, bytes]:
@@ -165,8 +167,13 @@ def parse_files(data: bytes) -> list[FileDescriptorProto]:
     return files
 
 
-def _parse(data: bytes) -> list[FileDescriptorProto]:
-    """Return the files in a form that does not depend on who serialised them."""
+def _parse(data: bytes, *, go_packages: bool = True) -> list[FileDescriptorProto]:
+    """Return the files in a form that does not depend on who serialised them.
+
+    Args:
+        data: A serialised FileDescriptorSet.
+        go_packages: Keep the Go packages where they decide what sign documents leave out; see ``signing.registries``.
+    """
     files = parse_files(data)
     if not files:
         raise InvalidSchema("the descriptor set is empty")
@@ -180,7 +187,10 @@ def _parse(data: bytes) -> list[FileDescriptorProto]:
         file.ClearField("source_code_info")
         # They tell code generators where to put what, and compilers of different origin write different ones.
         if file.syntax in ("", "proto2", "proto3"):
+            go_package = file.options.go_package.partition(";")[0]
             file.ClearField("options")
+            if go_package and go_packages and not is_complete(f"{file.package}."):
+                file.options.go_package = go_package
         if file.syntax == "proto2":
             file.ClearField("syntax")
         for full_name, message in messages_of(file):

@@ -7,6 +7,7 @@ not inside packed messages, which have facts of their own.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,11 +62,11 @@ class MessageFacts:
 
 def facts(message: Message) -> MessageFacts:
     """Return the facts of a message."""
-    signers = tuple(dict.fromkeys(_signers(message)))
+    signers = dict.fromkeys(_signers(message))
     others = dict.fromkeys(text for text in _addresses(message, 0) if text)
     coins = [(coin.denom, parse_amount(coin.amount)) for coin in _coins(message, 0)]
     return MessageFacts(
-        signers=signers,
+        signers=tuple(signers),
         names_signers=bool(message_options(message.DESCRIPTOR).signers),
         recipients=tuple(text for text in others if text not in signers),
         amounts=tuple([Coin(denom, amount) for denom, amount in coins if amount is not None]),
@@ -94,9 +95,9 @@ def signers_of(message: Message) -> tuple[str, ...] | None:
 
 def _signers(message: Message) -> Iterator[str]:
     """Yield what the signer fields hold; a field that is a message has a signer field of its own."""
-    pending = [(message, 0)]
+    pending = deque([(message, 0)])
     while pending:
-        current, depth = pending.pop(0)
+        current, depth = pending.popleft()
         by_name = current.DESCRIPTOR.fields_by_name
         for name in message_options(current.DESCRIPTOR).signers:
             item = by_name.get(name)

@@ -233,6 +233,12 @@ def _holds_any(descriptor: Descriptor) -> bool:
     return False
 
 
+@lru_cache(maxsize=4096)
+def _fields_with_messages(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
+    """Return the fields of a type that hold messages."""
+    return tuple(item for item in descriptor.fields if _target(item) is not None)
+
+
 def _target(item: FieldDescriptor) -> Descriptor:
     """Return the message type that a field holds; of a map, that of its values."""
     if item.message_type is None:
@@ -249,10 +255,9 @@ def _unknown_numbers(message: Message) -> Iterator[int]:
     unknown: Any = UnknownFieldSet(message)  # the stubs don't know that it is a sequence
     for one in unknown:
         yield one.field_number
-    for item in message.DESCRIPTOR.fields:
-        if _target(item) is not None:
-            for value in field_values(message, item):
-                yield from _unknown_numbers(value)
+    for item in _fields_with_messages(message.DESCRIPTOR):
+        for value in field_values(message, item):
+            yield from _unknown_numbers(value)
 
 
 def _known_part(data: bytes, descriptor: Descriptor, what: str) -> bytes:

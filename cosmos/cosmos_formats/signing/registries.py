@@ -38,8 +38,12 @@ def is_placeholder(item: FieldDescriptor) -> bool:
 
 
 def _go_package(file: Any) -> str:
-    """Return the import path of the Go code of a file; a package name may follow it behind a semicolon."""
-    return str(file.GetOptions().go_package).partition(";")[0]
+    """Return the import path of the Go code of a file; a package name may follow it behind a semicolon.
+
+    A file that names none stands for its folder, whose files are mostly of one Go package. Of the SDK's own files, with
+    which that is so, chains' descriptor sets do not keep it (see ``schema_merge``).
+    """
+    return str(file.GetOptions().go_package).partition(";")[0] or str(file.name).rpartition("/")[0]
 
 
 def _go_file(file: Any) -> str:

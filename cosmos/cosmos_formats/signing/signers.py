@@ -11,11 +11,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats import address
-from cosmos_formats.errors import FormatError
+from cosmos_formats.errors import FormatError, InvalidSignDoc
 
 if TYPE_CHECKING:
     from cosmos_formats.multisig import AnyPublicKey
     from cosmos_formats.signing.tx_view import TxView
+
+MOST_SIGNERS: Final = 1000
+"""Most accounts that have to sign one transaction. The SDK's chains take 7 signatures unless they say otherwise."""
 
 _CHECKSUM: Final = 6
 """Characters at the end of a bech32 address that depend on its prefix too."""
@@ -40,7 +43,11 @@ class RequiredSigners:
 
 
 def required_signers(view: TxView) -> RequiredSigners:
-    """Return who has to sign the transaction that a view shows."""
+    """Return who has to sign the transaction that a view shows.
+
+    Raises:
+        InvalidSignDoc: More than :data:`MOST_SIGNERS` accounts.
+    """
     found: dict[str, str] = {}
     complete = True
     for message in view.messages:
@@ -52,6 +59,9 @@ def required_signers(view: TxView) -> RequiredSigners:
                 found.setdefault(_account(text), text)
     if view.payer:
         found.setdefault(_account(view.payer), view.payer)
+    # Whoever looks for a key among them compares and decodes every address.
+    if len(found) > MOST_SIGNERS:
+        raise InvalidSignDoc(f"more than {MOST_SIGNERS} accounts would have to sign the transaction")
     return RequiredSigners(tuple(found.values()), complete)
 
 

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from cosmos_formats import address
+from cosmos_formats.errors import InvalidSignDoc
 from cosmos_formats.schema import default_schema
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.contents import view_contents
 from cosmos_formats.signing.facts import Coin, facts, parse_amount, signers_of
 from cosmos_formats.signing.messages import MessageReader, MessageView
-from cosmos_formats.signing.signers import RequiredSigners, is_address_of, required_signers
+from cosmos_formats.signing.signers import MOST_SIGNERS, RequiredSigners, is_address_of, required_signers
 from cosmos_formats.signing.transaction import TxParts
 
 
@@ -53,6 +54,18 @@ def test_many_givers_and_takers() -> None:
     assert seen.signers == ("ve1a", "ve1b")
     assert seen.recipients == ("ve1x", "ve1y")
     assert [coin.amount for coin in seen.amounts] == [1, 2, 3, 2, 2, 2]
+
+
+def test_as_many_givers_and_takers_as_fit_into_a_request() -> None:
+    """The work grows with the size alone: this ran for minutes when each giver moved all behind it."""
+    crowd = new("cosmos.bank.v1beta1.MsgMultiSend").FromString(b"\x0a\x00" * (1 << 19))
+    assert facts(crowd).signers == ("",)
+    named = new("cosmos.bank.v1beta1.MsgMultiSend")
+    for number in range(30_000):
+        named.inputs.add(address=f"g{number}")
+        named.outputs.add(address=f"t{number}")
+    seen = facts(named)
+    assert (len(seen.signers), len(seen.recipients)) == (30_000, 30_000)
 
 
 def test_validators_are_recipients_and_one_coin_is_an_amount() -> None:
@@ -150,3 +163,18 @@ def test_an_operator_address_is_its_accounts_address() -> None:
     assert not is_address_of(address.encode("vevaloper", raw), raw[::-1])
     for text in ("", "1", "ve1", "ve", address.encode("ve", raw)[:-1], address.encode("ve", raw).upper()):
         assert not is_address_of(text, raw)
+
+
+def test_more_signers_than_any_chain_takes_are_refused() -> None:
+    """Looking for a key among them takes an encoding or decoding for each."""
+    for count in (MOST_SIGNERS, MOST_SIGNERS + 1):
+        message = new("cosmos.bank.v1beta1.MsgMultiSend")
+        for number in range(count):
+            message.inputs.add(address=address.encode("ve", number.to_bytes(20)))
+        body = new("cosmos.tx.v1beta1.TxBody", messages=[packed(message)])
+        seen = view_contents(SignMode.DIRECT, TxParts(body.SerializeToString(), b""), "c", 1, default_schema())
+        if count > MOST_SIGNERS:
+            with pytest.raises(InvalidSignDoc, match="accounts would have to sign"):
+                required_signers(seen)
+        else:
+            assert len(required_signers(seen).addresses) == count
