@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cosmos_formats.errors import FormatError
 from keyring_bridge.errors import BridgeError
 from keyring_plugin.shell import children, shim
 from keyring_plugin.shell.app import BACKEND, App
@@ -53,7 +54,11 @@ def main(arguments: Sequence[str]) -> int:
         return error.status
     except BridgeError as error:
         _report(error)
-        return FAILED
+    except FormatError as error:
+        _report(BridgeError(str(error)))
+    except OSError as error:
+        _report(BridgeError(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
+    return FAILED
 
 
 def _run(program: str, arguments: Sequence[str], prefix: str) -> int:
@@ -157,10 +162,13 @@ def _only_explains(line: CommandLine, arguments: Sequence[str]) -> bool:
 
 
 def _hsm(arguments: Sequence[str]) -> int:
-    """Answer ``PROGRAM hsm …``; flags of the program before it are none of its."""
+    """Answer ``PROGRAM hsm …``; the flags that all commands of the program take are none of its."""
     from keyring_bridge.cli.main import main as hsm
 
-    return hsm(list(arguments)[list(arguments).index("hsm") + 1 :])
+    line = CommandLine.parse(arguments, ROOT)
+    foreign = line.without("home", "keyring-backend", "keyring-dir", "log_level", "log_format", "log_no_color", "trace")
+    left = foreign.argv()
+    return hsm(left[left.index("hsm") + 1 :])
 
 
 def _change_shim(arguments: Sequence[str]) -> int:

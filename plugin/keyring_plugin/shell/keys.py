@@ -9,7 +9,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Final
 
-from keyring_bridge.errors import KeyNotFound
+from keyring_bridge.errors import KeyExists, KeyNotFound
 from keyring_plugin.shell import new_keys
 from keyring_plugin.shell.access import find
 from keyring_plugin.shell.errors import ShellFailed
@@ -112,13 +112,24 @@ def _add(app: App, access: Access, words: Sequence[str]) -> None:
     (name,) = words
     if not name.strip():
         raise ShellFailed("the provided name is invalid or empty after trimming whitespace")
-    if not app.line.switch("dry-run") and any(record.name == name for record in access.records()):
+    form = _form(app)
+    old = next((record for record in access.records() if record.name == name), None)
+    if old is not None:
+        if old.provider is not None:
+            raise KeyExists(
+                f"{name}: key already exists", hint="a key in a token is not written over; rename or delete it first"
+            )
         if not confirm(f"override the existing name {name}"):
             raise ShellFailed("aborted")
         with access.keyring() as keyring:
             keyring.delete(name)
-    form = _form(app)
-    write_record(new_keys.add(app, access, name), access.config.prefix, form)
+    try:
+        made = new_keys.add(app, access, name)
+    except BaseException:
+        if old is not None:
+            new_keys.put_back(access, old)
+        raise
+    write_record(made, access.config.prefix, form)
 
 
 def _delete(app: App, access: Access, words: Sequence[str]) -> None:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from keyring_plugin.shell.app import App
     from keyring_plugin.shell.command_line import CommandLine
 
+_ADVICE: Final = """
+**Important** write this mnemonic phrase in a safe place.
+It is the only way to recover your account if you ever forget your password.
+
+"""
+"""The SDK's."""
+
 _COPIED: Final = ("hd-path", "coin-type", "account", "index", "key-type")
 
 
@@ -66,9 +73,20 @@ def add(app: App, access: Access, name: str) -> StoredRecord:
             with typed("Enter your bip39 mnemonic") as piped:
                 command(access, "add", [*arguments, "--recover", f"--source={piped}", "--", name])
     else:
-        sys.stderr.write("\n")
+        if not line.switch("no-backup"):
+            # The mnemonic itself follows, written by what made it; it is never part of the output.
+            sys.stderr.write(_ADVICE)
         command(access, "add", [*arguments, "--", name])
     return _made(access, name)
+
+
+def put_back(access: Access, old: StoredRecord) -> None:
+    """Save a record again that was to be replaced by one that could not be made."""
+    from cosmos_formats.record import Multi
+
+    with access.keyring(ask=False) as keyring:
+        save = keyring.save_multisig if isinstance(old.record.item, Multi) else keyring.save_offline_key
+        save(old.name, old.record.public_key)
 
 
 def threshold(line: CommandLine, members: int) -> int:

@@ -23,7 +23,10 @@ MESSAGES = (
     "/cosmos.gov.v1beta1.MsgVote",
     "/cosmos.authz.v1beta1.MsgGrant",
     "/cosmos.authz.v1beta1.MsgExec",
+    "/cosmos.bank.v1beta1.SendAuthorization",
     "/cosmos.feegrant.v1beta1.MsgGrantAllowance",
+    "/cosmos.feegrant.v1beta1.BasicAllowance",
+    "/otherchain.v1.MsgDo",
 )
 MODES = ("direct", "direct-aux", "amino-json", "textual")
 
@@ -54,7 +57,13 @@ class Operator:
 
     def command(self, *arguments: str, backend: str = "hsm") -> list[str]:
         """Return the whole command for arguments of the chain's program."""
-        return [*SHELL, str(self.program), *arguments, "--keyring-backend", backend, "--home", str(self.home)]
+        return [*SHELL, str(self.program), *self.complete(arguments, backend)]
+
+    def complete(self, arguments: tuple[str, ...], backend: str) -> list[str]:
+        """Return the arguments with keyring and home, which have to stand before ``--``."""
+        place = arguments.index("--") if "--" in arguments else len(arguments)
+        options = ("--keyring-backend", backend, "--home", str(self.home))
+        return [*arguments[:place], *options, *arguments[place:]]
 
     def run(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Done:
         """Run a command of the chain with the bridge's keys to its end."""
@@ -80,7 +89,7 @@ class Operator:
     def plain(self, *arguments: str, backend: str = "test", stdin: str = "") -> Done:
         """Run the chain's program itself, without us."""
         done = subprocess.run(
-            [str(self.program), *arguments, "--keyring-backend", backend, "--home", str(self.home)],
+            [str(self.program), *self.complete(arguments, backend)],
             input=stdin.encode(),
             capture_output=True,
             env=self.env,
@@ -94,9 +103,15 @@ class Operator:
         return chain.included(json.loads(self.ok("tx", *arguments, "--yes", "--output", "json")))
 
 
-def make_operator(folder: Path, chain: Chain, *, init: tuple[str, ...] = ("--backend", "software")) -> Operator:
+def make_operator(
+    folder: Path,
+    chain: Chain,
+    *,
+    init: tuple[str, ...] = ("--backend", "software"),
+    env: Mapping[str, str] | None = None,
+) -> Operator:
     """Make a user with a bridge and a home whose client.toml names the chain."""
-    cli = Cli(folder / "home")
+    cli = Cli(folder / "home", env)
     cli.ok("init", *init, "--chain-id", CHAIN_ID)
     return Operator(cli, chain.binary, chain.user_home(folder / "testchain"))
 
