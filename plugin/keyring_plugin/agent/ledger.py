@@ -51,6 +51,10 @@ class Ledger:
 
     def take_open(self) -> list[Entry]:
         """Return what was not answered, and forget it."""
+        # A message is answered by one message or not at all, so counting them often tells enough.
+        if len(self._asked) == len(self._answered) and not self._open:
+            self._forget()
+            return []
         self._settle()
         entries, self._open = self._open, []
         return entries
@@ -72,6 +76,9 @@ class Ledger:
             answered = [identifier for item in _items(_parse(message)) for identifier in _id_of(item)]
             done |= {id(entry) for entry in _first(waiting, answered, done)}
         self._open = [entry for entry in self._open if id(entry) not in done]
+        self._forget()
+
+    def _forget(self) -> None:
         self._asked, self._answered, self._size = [], [], 0
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,8 +16,10 @@ from keyring_plugin import openrpc
 from keyring_plugin.client import KeyringClient
 from tests.integration.agent.conftest import PIN, Relay, Start
 from tests.integration.agent.harness import command, fails, ok, socket_of, typing
-from tests.integration.cli.harness import Cli
 from tests.integration.plugin.harness import COMMAND, code_of, document
+
+if TYPE_CHECKING:
+    from tests.integration.cli.harness import Cli
 
 
 def state(user: Cli) -> tuple[str, str | None]:

@@ -10,15 +10,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from keyring_bridge.errors import PeerFailed
 from keyring_plugin.client import KeyringClient
-from tests.integration.agent.conftest import Relay, Start
 from tests.integration.agent.harness import Agent, command, fails, ok, socket_of
-from tests.integration.cli.harness import Cli
 from tests.integration.plugin.harness import COMMAND
+
+if TYPE_CHECKING:
+    from tests.integration.agent.conftest import Relay, Start
+    from tests.integration.cli.harness import Cli
 
 NOBODY = 65534
 
