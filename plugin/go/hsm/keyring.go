@@ -143,7 +143,7 @@ func (k *Keyring) SignByAddress(address sdk.Address, msg []byte, mode signing.Si
 func (k *Keyring) sign(
 	method string, params map[string]any, msg []byte, mode signing.SignMode, find func() (*keyring.Record, error),
 ) ([]byte, cryptotypes.PubKey, error) {
-	params["msg"] = msg // encoding/json writes bytes in base64
+	params["msg"] = base64.StdEncoding.EncodeToString(msg)
 	params["mode"] = int32(mode)
 	if mode == signing.SignMode_SIGN_MODE_TEXTUAL {
 		if !k.transactions.describe(k.context, msg, params) {

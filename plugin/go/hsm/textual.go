@@ -3,6 +3,7 @@ package hsm
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -106,7 +107,10 @@ func (t *Transactions) describe(ctx context.Context, signBytes []byte, params ma
 	if !ok {
 		return false
 	}
-	params["transaction"] = map[string][]byte{"body_bytes": found.body, "auth_info_bytes": found.authInfo}
+	params["transaction"] = map[string]string{
+		"body_bytes":      base64.StdEncoding.EncodeToString(found.body),
+		"auth_info_bytes": base64.StdEncoding.EncodeToString(found.authInfo),
+	}
 	if t.Coins != nil && len(found.denoms) > 0 {
 		// Where nobody can be asked, the bridge knows the coins of the chain from `hsm chain add`.
 		if metadata, err := t.Coins(ctx, found.denoms); err == nil && len(metadata) > 0 {
