@@ -34,6 +34,13 @@ _GUARDED: tuple[tuple[str, frozenset[str]], ...] = (
     ("/ibc.lightclients.wasm.", frozenset({"ClientMessage", "ClientState", "ConsensusState", "MsgRemoveChecksum"})),
     # Its packets hold the messages for the other chain as bytes.
     ("/ibc.applications.interchain_accounts.", frozenset()),
+    # Calls of contracts, as other virtual machines take them.
+    ("/ethermint.evm.", frozenset()),
+    ("/cosmos.evm.vm.", frozenset()),
+    ("/injective.wasmx.", frozenset()),
+    ("/secret.compute.", frozenset()),
+    # Accounts that carry out messages, and bundles of transactions as bytes (x/accounts).
+    ("/cosmos.accounts.", frozenset()),
 )
 # Single types that a wildcard does not cover, with their module.
 _GUARDED_TYPES: Mapping[str, str] = {

@@ -175,7 +175,12 @@ class MessageReader:
 
 
 def packed_in(message: Message) -> Iterator[Message]:
-    """Yield each ``google.protobuf.Any`` in a message that is not inside another, in the order of the fields."""
+    """Yield each ``google.protobuf.Any`` in a message that is not inside another, in the order of the fields.
+
+    A message that is one itself (packed twice) yields what it holds.
+    """
+    if message.DESCRIPTOR.full_name == _ANY:
+        yield message
     for item, is_any in _fields_with_any(message.DESCRIPTOR):
         for value in field_values(message, item):
             if is_any:

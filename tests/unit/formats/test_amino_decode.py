@@ -130,6 +130,28 @@ def test_a_name_that_several_types_have_counts_where_one_fits() -> None:
     assert decoded({"packed": {"type": "chain/Same", "value": {"b": "x"}}}, schema=schema) is None
 
 
+def test_a_type_that_may_leave_something_out_makes_its_name_ambiguous() -> None:
+    """Chains write ``Hidden`` as the same document, whatever stands in ``p``, because ``z.proto`` enters later."""
+    later = File("chain/v1/z.proto")
+    later.message("Late").field("text", STRING)
+    file = File("chain/v1/a.proto", needs=("chain/v1/z.proto",))
+    file.message("Empty")
+    file.message("Plain", "chain/Same").field("p", "chain.v1.Empty")
+    hidden = file.message("Hidden", "chain/Same").field("p", "chain.v1.Late")
+    schema = schema_of(later, file)
+    assert decode_message("chain/Same", {"p": {}}, schema) is None
+    del hidden.proto.field[:]
+    assert decode_message("chain/Same", {"p": {}}, schema_of(later, file)) is not None
+
+
+def test_an_amino_name_that_is_the_type_url_of_another_type_is_ambiguous() -> None:
+    file = every_kind()
+    file.message("Nameless").field("a", STRING)
+    assert decode_message("/chain.v1.Nameless", {"a": "x"}, schema_of(file)) is not None
+    file.message("Thief", "/chain.v1.Nameless").field("a", STRING)
+    assert decode_message("/chain.v1.Nameless", {"a": "x"}, schema_of(file)) is None
+
+
 def test_oneofs() -> None:
     file = every_kind()
     one = file.message("Choice", "chain/Choice")

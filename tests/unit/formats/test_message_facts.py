@@ -92,6 +92,16 @@ def test_packed_messages_have_facts_of_their_own() -> None:
     assert seen.nested[0].facts == facts(send())
 
 
+def test_what_is_packed_twice_is_unpacked_twice() -> None:
+    outer = viewed(packed(send()))
+    assert [inner.type_url for inner in outer.walk()] == ["/google.protobuf.Any", "/cosmos.bank.v1beta1.MsgSend"]
+    deep: Any = packed(send())
+    for _ in range(20):
+        deep = packed(deep)
+    with pytest.raises(InvalidSignDoc, match="nested more than"):
+        viewed(deep)
+
+
 def test_a_signer_is_no_recipient() -> None:
     message = new("cosmos.bank.v1beta1.MsgSend", from_address="ve1self", to_address="ve1self")
     assert facts(message).recipients == ()

@@ -185,6 +185,12 @@ def test_file_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> Non
         ("/cosmos.circuit.v1.MsgAuthorizeCircuitBreaker", True),
         ("/cosmos.circuit.v1.MsgTripCircuitBreaker", False),
         ("/other.chain.v1.MsgSendPacket", False),
+        ("/ethermint.evm.v1.MsgEthereumTx", True),
+        ("/cosmos.evm.vm.v1.MsgEthereumTx", True),
+        ("/cosmos.evm.erc20.v1.MsgConvertCoin", False),
+        ("/injective.wasmx.v1.MsgExecuteContractCompat", True),
+        ("/secret.compute.v1beta1.MsgExecuteContract", True),
+        ("/cosmos.accounts.v1.MsgExecuteBundle", True),
     ],
 )
 def test_types_that_no_wildcard_covers(type_url: str, exact: bool) -> None:

@@ -34,7 +34,8 @@ def decode_message(name: str, value: JsonValue, schema: Schema) -> tuple[str, Me
         schema: The message types that are known.
 
     Returns:
-        Type URL and message; None if no known type of that name gives exactly this JSON, or more than one.
+        Type URL and message; None if no known type of that name gives exactly this JSON, or more than one, or if one of
+        them could give it with something left out.
     """
     try:
         text = canonical(value)
@@ -48,11 +49,17 @@ def decode_message(name: str, value: JsonValue, schema: Schema) -> tuple[str, Me
         try:
             decoder.fill(message, value, is_complete(message.DESCRIPTOR.full_name), MAX_DEPTH)
             again = encoder.plain(message)
+        except _LeftOut:
+            return None
         except (Mismatch, InvalidSignDoc):
             continue
         if canonical(again) == text:
             fitting.append((type_url, message))
     return fitting[0] if len(fitting) == 1 else None
+
+
+class _LeftOut(Mismatch):
+    """What a message of this type might be written as, with something in it that the document does not show."""
 
 
 class _Decoder:
@@ -65,11 +72,10 @@ class _Decoder:
 
     def candidates(self, name: str) -> list[tuple[str, MessageClass]]:
         """Return the types that are written with a name, each with its type URL."""
-        if name.startswith("/"):
-            found = self._schema.find(name)
-            named = found is None or message_options(found.DESCRIPTOR).amino_name
-            return [] if named else [(name, found)]
         classes = [(type_url, self._schema.find(type_url)) for type_url in self._schema.by_amino_name(name)]
+        found = self._schema.find(name) if name.startswith("/") else None
+        if found is not None and not message_options(found.DESCRIPTOR).amino_name:
+            classes.append((name, found))
         return [(type_url, found) for type_url, found in classes if found is not None]
 
     def fill(self, message: Message, value: Any, complete: bool, depth: int) -> None:
@@ -103,7 +109,7 @@ class _Decoder:
             case Shape.THRESHOLD:
                 self._fill_threshold(message, _object(value), complete, depth - 1)
             case Shape.MODULE_ACCOUNT:
-                raise Mismatch("amino JSON says too little of a module account")
+                raise _LeftOut("amino JSON says too little of a module account")
 
     def _fill_fields(self, message: Message, value: dict[str, Any], complete: bool, depth: int) -> None:
         plan = plan_of(message.DESCRIPTOR)
@@ -164,7 +170,7 @@ class _Decoder:
 
 def _refuse_hidden(one: FieldPlan, value: Any, complete: bool) -> None:
     if one.placeholder and not complete and not value:
-        raise Mismatch("a message that may have been left out")
+        raise _LeftOut("a message that may have been left out")
 
 
 def _object(value: Any) -> dict[str, Any]:
