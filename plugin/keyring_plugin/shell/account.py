@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from keyring_bridge.node import Account
 from keyring_plugin.shell.errors import ShellFailed
 
 if TYPE_CHECKING:
+    from keyring_bridge.node import Account
     from keyring_plugin.shell.app import App
 
 _DEPTH: Final = 6
@@ -34,6 +34,8 @@ def given_account(app: App) -> Account:
     Raises:
         ShellFailed: It does not say it.
     """
+    from keyring_bridge.node import Account
+
     number, sequence = app.line.value("account-number"), app.line.value("sequence")
     if app.switched("unordered") and sequence is None:
         sequence = "0"
@@ -49,6 +51,8 @@ def read_account(answer: bytes, address: str) -> Account:
         answer: JSON. Around the base account there may be others (vesting, modules, a chain's own).
         address: What the account must have.
     """
+    from keyring_bridge.node import Account
+
     try:
         document = json.loads(answer)
     except (ValueError, RecursionError):

@@ -19,8 +19,6 @@ from keyring_plugin.shell.errors import Ended
 if TYPE_CHECKING:
     from keyring_plugin.shell.command_line import CommandLine
 
-BACKEND: Final = "hsm"
-
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -99,6 +97,11 @@ class App:
         if value is not None:
             return value
         return self.environment.get(self._variable(name)) or None
+
+    @property
+    def backend(self) -> str:
+        """The keyring's backend. That of client.toml the program reads itself, and knows none of ours."""
+        return self._named("keyring-backend") or ""
 
     def switched(self, name: str) -> bool:
         """Return whether a switch is on, by flag or variable."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from keyring_plugin.shell.errors import CANNOT_RUN, NOT_FOUND, SIGNALLED, Interrupted, ProgramMissing
+
+if TYPE_CHECKING:
+    import subprocess
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAST_SECONDS: Final = 10.0
@@ -82,6 +84,8 @@ def run(
         ProgramMissing: It cannot be run.
         Interrupted: We were asked to end; so was the program, and it has.
     """
+    import subprocess
+
     try:
         child = subprocess.Popen(  # noqa: S603  # the chain's own program
             [program, *arguments],
@@ -112,6 +116,8 @@ def _raise(number: int, _frame: FrameType | None) -> NoReturn:
 
 def _end(child: subprocess.Popen[bytes], number: int) -> None:
     """Pass a signal on and wait for the end."""
+    import subprocess
+
     for sent in (number, signal.SIGKILL):
         with suppress(ProcessLookupError):
             child.send_signal(sent)

@@ -1,26 +1,28 @@
-"""``keyring-plugin shell``: which command goes where."""
+"""``keyring-plugin shell``: which command goes where.
+
+A command that has nothing to do with the bridge goes on to the chain's program before much is imported.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
-from cosmos_formats.errors import FormatError
-from keyring_bridge.errors import BridgeError
-from keyring_plugin.shell import children, shim
-from keyring_plugin.shell.app import BACKEND, App
-from keyring_plugin.shell.command_line import KEYS, KEYS_SHOW, ROOT, TX, CommandLine
-from keyring_plugin.shell.errors import FAILED, SIGNALLED, Ended, Interrupted, ProgramMissing
+from keyring_plugin.shell import programs
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keyring_plugin.shell.access import Access
-    from keyring_plugin.shell.private_keyring import PrivateKeyring
-    from keyring_plugin.shell.send import Stage
+    from collections.abc import Callable, Sequence
 
-USAGE: Final = """\
+    from keyring_bridge.errors import BridgeError
+    from keyring_plugin.shell.access import Access
+    from keyring_plugin.shell.app import App
+    from keyring_plugin.shell.command_line import CommandLine
+    from keyring_plugin.shell.private_keyring import PrivateKeyring
+    from keyring_plugin.shell.stage import Stage
+
+USAGE = """\
 usage: keyring-plugin shell [--env-prefix=PREFIX] PROGRAM [ARGUMENTS…]
        keyring-plugin shell --install PROGRAM [--dir DIR] [--env-prefix PREFIX]
        keyring-plugin shell --uninstall PROGRAM [--dir DIR]
@@ -30,25 +32,56 @@ Runs a chain's own program. With --keyring-backend hsm its keys are those of the
 PREFIX is that of the program's variables, as in PREFIX_KEYRING_BACKEND (default: its name in capitals).
 """
 
-_NO_TRANSACTION: Final = frozenset({"broadcast", "encode", "decode", "simulate", "validate-signatures"})
-_LEFT_TO_PROGRAM: Final = frozenset({"mnemonic", "parse"})
+_CANNOT_RUN = 126
+_NOT_FOUND = 127
+_NO_TRANSACTION = frozenset({"broadcast", "encode", "decode", "simulate", "validate-signatures"})
+_LEFT_TO_PROGRAM = frozenset({"mnemonic", "parse"})
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        (sys.stdout if arguments else sys.stderr).write(USAGE)
+        return 0 if arguments else 2
     try:
-        if not arguments or arguments[0] in ("-h", "--help"):
-            (sys.stdout if arguments else sys.stderr).write(USAGE)
-            return 0 if arguments else 2
         if arguments[0] in ("--install", "--uninstall"):
-            return _change_shim(arguments)
+            return _guarded(lambda: _change_shim(arguments))
         prefix = ""
         if arguments[0].startswith("--env-prefix="):
             prefix, arguments = arguments[0].partition("=")[2], arguments[1:]
         if not arguments or arguments[0].startswith("-"):
             sys.stderr.write(USAGE)
             return 2
-        return _run(shim.find_program(arguments[0]), arguments[1:], prefix)
+        program, arguments = programs.find_program(arguments[0]), arguments[1:]
+    except programs.ProgramNotFound as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return _NOT_FOUND
+    if programs.is_plain(arguments, prefix):
+        return _become(program, arguments)
+    return _guarded(lambda: _run(program, arguments, prefix))
+
+
+def _become(program: str, arguments: Sequence[str]) -> int:
+    """Become the program; returns only if it cannot be run."""
+    # Python ignores it for itself, and a program that is started inherits that.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execv(program, [program, *arguments])  # noqa: S606  # this is what the shell is for
+    except OSError as error:
+        sys.stderr.write(f"Error: {program} cannot be run: {error.strerror}\n")
+        return _CANNOT_RUN
+
+
+def _guarded(step: Callable[[], int]) -> int:
+    """Do something that may fail; return the exit code."""
+    from cosmos_formats.errors import FormatError
+    from keyring_bridge.errors import BridgeError
+    from keyring_plugin.shell.errors import FAILED, Ended, ProgramMissing
+
+    try:
+        return step()
+    except Ended as ended:
+        return ended.status
     except ProgramMissing as error:
         _report(error)
         return error.status
@@ -62,24 +95,25 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(program: str, arguments: Sequence[str], prefix: str) -> int:
+    from keyring_plugin.shell import children
+    from keyring_plugin.shell.app import App
+    from keyring_plugin.shell.command_line import ROOT, CommandLine
+    from keyring_plugin.shell.errors import SIGNALLED, Interrupted
+    from keyring_plugin.shell.stage import Stage
+
     if not prefix:
         from keyring_plugin.shell.access import env_prefix_for
 
         prefix = env_prefix_for(os.path.basename(program))
     app = App(program, CommandLine.parse(arguments, ROOT), prefix)
-    words = app.line.words
-    if words[:1] == ("hsm",):
-        return _hsm(arguments)
-    if app.setting("keyring-backend") != BACKEND or _only_explains(app.line, arguments):
-        children.replace_us(program, arguments, os.environ)
+    if app.line.words[:1] == ("hsm",):
+        return _hsm(app.line)
+    if app.backend != programs.BACKEND or _only_explains(app.line):
+        return _become(program, arguments)
     children.catch_signals()
-    from keyring_plugin.shell.send import Stage
-
     stage = Stage()
     try:
         return _with_bridge(app, arguments, stage)
-    except Ended as ended:
-        return ended.status
     except Interrupted as interrupted:
         sys.stderr.write(f"\ninterrupted: {stage.text}\n")
         return SIGNALLED + interrupted.number
@@ -91,6 +125,7 @@ def _with_bridge(app: App, arguments: Sequence[str], stage: Stage) -> int:
 
     from keyring_bridge.secrets import harden_process
     from keyring_plugin.shell.access import Access
+    from keyring_plugin.shell.command_line import KEYS, KEYS_SHOW, TX, CommandLine
     from keyring_plugin.shell.private_keyring import PrivateKeyring
 
     harden_process()
@@ -152,26 +187,25 @@ def _pass(app: App, access: Access, keyring: PrivateKeyring) -> int:
     app.become(line.without("hsm-max-fee").argv())
 
 
-def _only_explains(line: CommandLine, arguments: Sequence[str]) -> bool:
+def _only_explains(line: CommandLine) -> bool:
     """Whether a command asks for help or completion."""
-    return (
-        line.switch("help")
-        or line.words[:1] in (("help",), ("completion",))
-        or (bool(arguments) and arguments[0].startswith("__complete"))
-    )
+    return line.switch("help") or line.words[:1] in (("help",), ("completion",))
 
 
-def _hsm(arguments: Sequence[str]) -> int:
+def _hsm(line: CommandLine) -> int:
     """Answer ``PROGRAM hsm …``; the flags that all commands of the program take are none of its."""
     from keyring_bridge.cli.main import main as hsm
 
-    line = CommandLine.parse(arguments, ROOT)
-    foreign = line.without("home", "keyring-backend", "keyring-dir", "log_level", "log_format", "log_no_color", "trace")
-    left = foreign.argv()
+    foreign = ("home", "keyring-backend", "keyring-dir", "log_level", "log_format", "log_no_color", "trace")
+    left = line.without(*foreign).argv()
     return hsm(left[left.index("hsm") + 1 :])
 
 
 def _change_shim(arguments: Sequence[str]) -> int:
+    from pathlib import Path
+
+    from keyring_plugin.shell import shim
+
     words, options = list(arguments[1:]), {"--dir": "", "--env-prefix": ""}
     for option in options:
         if option in words:

@@ -29,8 +29,8 @@ class ProgramMissing(ShellFailed):
 
     code = "program_missing"
 
-    def __init__(self, message: str, *, hint: str | None = None, status: int = NOT_FOUND) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, status: int = NOT_FOUND) -> None:
+        super().__init__(message)
         self.status = status
 
 

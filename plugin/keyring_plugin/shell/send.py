@@ -18,6 +18,7 @@ from keyring_plugin.shell.access import find, require
 from keyring_plugin.shell.account import ask_account, given_account
 from keyring_plugin.shell.errors import ShellFailed
 from keyring_plugin.shell.prompts import confirm
+from keyring_plugin.shell.stage import MAY_BE_SIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,23 +33,10 @@ if TYPE_CHECKING:
     from keyring_plugin.shell.access import Access
     from keyring_plugin.shell.app import App
     from keyring_plugin.shell.private_keyring import PrivateKeyring
-
-NOTHING_SIGNED: Final = "nothing was signed and nothing was sent"
-MAY_BE_SIGNED: Final = "the key may have been asked for a signature (the audit log tells); nothing was sent"
+    from keyring_plugin.shell.stage import Stage
 
 _TO_SEND: Final = ("node", "chain-id", "broadcast-mode", "output", "grpc-addr")
 _OURS: Final = ("yes", "keyring-backend", "keyring-dir", "hsm-max-fee", "broadcast-mode", "dry-run", "generate-only")
-
-
-@dataclass(slots=True)
-class Stage:
-    """How far a command is, for whoever interrupts it.
-
-    Attributes:
-        text: What has been done.
-    """
-
-    text: str = NOTHING_SIGNED
 
 
 @dataclass(frozen=True, slots=True)

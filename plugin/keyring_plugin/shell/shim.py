@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from keyring_plugin.shell.errors import ProgramMissing, ShellFailed
-
-MARK: Final = "# keyring-plugin shell: made by --install, removed by --uninstall"
+from keyring_plugin.shell.errors import ShellFailed
+from keyring_plugin.shell.programs import MARK, find_program, is_shim
 
 _SCRIPT: Final = """\
 #!/bin/sh
@@ -59,7 +58,7 @@ def install(name: str, folder: Path | None, env_prefix: str = "") -> tuple[Path,
         The shim, and a warning if it will not be found (empty if it will).
 
     Raises:
-        ProgramMissing: There is no such program.
+        ProgramNotFound: There is no such program.
         ShellFailed: Something else has that name there.
     """
     program = find_program(name)
@@ -67,7 +66,7 @@ def install(name: str, folder: Path | None, env_prefix: str = "") -> tuple[Path,
     folder = folder or Path.home() / ".local" / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     shim = folder.resolve() / base
-    if shim.exists() and not is_shim(shim):
+    if shim.exists() and not is_shim(str(shim)):
         raise ShellFailed(f"{shim} is there already, and is no shim", hint="name another folder with --dir")
     from keyring_plugin.shell.access import env_prefix_for
 
@@ -106,40 +105,11 @@ def uninstall(name: str, folder: Path | None) -> Path:
         shim = folder.resolve() / base
     else:
         places = [Path(place) / base for place in _places()] + [Path.home() / ".local" / "bin" / base]
-        shim = next((place for place in places if is_shim(place)), places[-1])
-    if not is_shim(shim):
+        shim = next((place for place in places if is_shim(str(place))), places[-1])
+    if not is_shim(str(shim)):
         raise ShellFailed(f"{shim} is no shim; nothing was removed")
     shim.unlink()
     return shim
-
-
-def find_program(name: str) -> str:
-    """Return the absolute path of a chain's program, skipping shims.
-
-    Raises:
-        ProgramMissing: It is not there.
-    """
-    if os.sep in name:
-        path = Path(name).absolute()
-        if not path.exists():
-            raise ProgramMissing(f"{name}: there is no such program")
-        if is_shim(path):
-            raise ProgramMissing(f"{name} is a shim, not the chain's program")
-        return str(path)
-    for place in _places():
-        path = Path(place, name).absolute()
-        if path.is_file() and os.access(path, os.X_OK) and not is_shim(path):
-            return str(path)
-    raise ProgramMissing(f"{name}: there is no such program on PATH")
-
-
-def is_shim(path: Path) -> bool:
-    """Whether a file is a shim."""
-    try:
-        with path.open("rb") as file:
-            return MARK.encode() in file.read(256)
-    except OSError:
-        return False
 
 
 def _places() -> list[str]:

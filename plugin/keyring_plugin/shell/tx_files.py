@@ -6,7 +6,6 @@ They take the SDK's flags, and what a node has to be asked for comes from the on
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -111,6 +110,8 @@ def _joined(paths: list[str]) -> Iterator[str]:
     if len(paths) < 2:
         yield paths[0] if paths else "-"
         return
+    import tempfile
+
     from keyring_bridge.cli.commands.tx_options import lines_of, read_file
 
     lines = [line for path in paths for line in lines_of(read_file(path))]

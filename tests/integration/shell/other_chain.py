@@ -50,7 +50,10 @@ def fee_of(document: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def main(words: list[str]) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     command = "make" if words[0] == "tx" and words[1] not in ("encode", "broadcast") else words[1]
+    if command == "broadcast" and "WAIT" not in os.environ:
+        Path(os.environ["SENT"]).write_text(json.dumps([words, json.load(sys.stdin)]))
     if command == os.environ.get("BREAK"):
         sys.stderr.write("Error: it is broken\n")
         return 9
@@ -66,7 +69,6 @@ def main(words: list[str]) -> int:
         account = {"address": words[3], "account_number": "7", "sequence": "3"}
         sys.stdout.write(os.environ.get("SAY_ACCOUNT") or json.dumps({"account": {"value": account}}))
     elif command == "broadcast":
-        Path(os.environ["SENT"]).write_text(json.dumps([words, json.load(sys.stdin)]))
         sys.stdout.write("sent\n")
     return 0
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from coincurve import PublicKey
-from coincurve.ecdsa import deserialize_compact
+from coincurve.ecdsa import cdata_to_der, deserialize_compact
 
 from tests.integration.cli.harness import Cli
 from tests.integration.shell import other_chain
@@ -66,21 +66,23 @@ def test_messages_that_only_the_program_knows(other: Other) -> None:
     (signer,), (signature,) = document["auth_info"]["signer_infos"], document["signatures"]
     assert signer["sequence"] == "3"
     assert signer["mode_info"] == {"single": {"mode": "SIGN_MODE_DIRECT"}}
-    assert verifies(other, signer["public_key"], signature)
+    assert verifies(signer["public_key"], signature)
 
 
-def verifies(other: Other, key: dict[str, str], signature: str) -> bool:
-    """Whether a signature is good for the transaction, written out by hand."""
-    point = b64decode(key["key"])
-    raw = encoded(unsigned())
-    body, fee = raw[: raw.index(b"\x12\x04\x12\x02\x10\x01")], b"\x12\x02\x10\x01"
-    packed = field(1, b"/cosmos.crypto.secp256k1.PubKey") + field(2, field(1, point))
-    auth_info = field(1, field(1, packed) + field(2, field(1, b"\x08\x01")) + b"\x18" + varint(3)) + fee
-    document = body + field(2, auth_info) + field(3, b"other-1") + b"\x20" + varint(7)
-    compact = deserialize_compact(b64decode(signature))
-    from coincurve.ecdsa import cdata_to_der
+def signed_parts(key: dict[str, str]) -> tuple[bytes, bytes]:
+    """Return body and auth info of the transaction as they are signed, each as a field, written out by hand."""
+    fee = b"\x12\x02\x10\x01"
+    body = encoded(unsigned()).removesuffix(b"\x12\x04" + fee)
+    packed = field(1, b"/cosmos.crypto.secp256k1.PubKey") + field(2, field(1, b64decode(key["key"])))
+    signer = field(1, packed) + field(2, field(1, b"\x08\x01")) + b"\x18" + varint(3)
+    return body, field(2, field(1, signer) + fee)
 
-    return PublicKey(point).verify(cdata_to_der(compact), document)
+
+def verifies(key: dict[str, str], signature: str) -> bool:
+    """Whether a signature is good for the transaction."""
+    document = b"".join(signed_parts(key)) + field(3, b"other-1") + b"\x20" + varint(7)
+    der = cdata_to_der(deserialize_compact(b64decode(signature)))
+    return PublicKey(b64decode(key["key"])).verify(der, document)
 
 
 def test_unknown_messages_only_as_the_policy_says(other: Other) -> None:
@@ -226,7 +228,7 @@ def test_interrupted(other: Other, number: signal.Signals, waits: str, says: str
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert f"interrupted: {says}" in err
-    assert "Traceback" not in err.replace("Traceback", "Traceback", 1) or "other_chain" in err
+    assert "Traceback" not in err
     assert out == ""
     assert other.signatures() == (1 if waits == "broadcast" else 0)
 
@@ -242,17 +244,10 @@ def test_a_broadcast_that_fails_says_what_is_signed(other: Other) -> None:
 
 def test_the_hash_that_is_named_is_that_of_the_transaction(other: Other) -> None:
     done = other.run(*DO, "--yes", env={"BREAK": "broadcast"})
-    named = done.err.split("query tx ")[1][:64]
-    assert other.ok(*DO, "--yes") == "sent\n"
     _, document = json.loads(other.sent.read_text())
-    # Software keys sign the same way each time.
-    key, signature = document["auth_info"]["signer_infos"][0]["public_key"]["key"], document["signatures"][0]
-    packed = field(1, b"/cosmos.crypto.secp256k1.PubKey") + field(2, field(1, b64decode(key)))
-    signer = field(1, packed) + field(2, field(1, b"\x08\x01")) + b"\x18\x03"
-    raw = encoded(unsigned())
-    body = raw[: raw.index(b"\x12\x04\x12\x02\x10\x01")]
-    whole = body + field(2, field(1, signer) + b"\x12\x02\x10\x01") + field(3, b64decode(signature))
-    assert len(named) == len(sha256(whole).hexdigest())
+    (signer,), (signature,) = document["auth_info"]["signer_infos"], document["signatures"]
+    whole = b"".join(signed_parts(signer["public_key"])) + field(3, b64decode(signature))
+    assert done.err.split("query tx ")[1][:64] == sha256(whole).hexdigest().upper()
 
 
 def test_without_a_configuration(other: Other) -> None:
