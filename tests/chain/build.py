@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "fixtures" / "gen" / "testchain"
 _SOURCES = (MODULE, ROOT / "plugin" / "go")
-_KEPT = 3
-"""Programs of 70 MB each; older ones are those of sources that have changed since."""
+_KEPT = 24 * 3600.0
+"""Seconds that a program of 70 MB stays after its last use: another run may be in the middle of its tests with it."""
 
 
 def build_chain() -> Path:
@@ -56,13 +58,16 @@ def _digest() -> str:
 
 def _files() -> Iterator[Path]:
     for folder in _SOURCES:
-        yield from (path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
+        for path in folder.rglob("*"):
+            if path.suffix in {".go", ".mod", ".sum"} and not path.name.endswith("_test.go"):
+                yield path
 
 
 def _forget_old() -> None:
-    by_use = sorted(_cache().iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in by_use[_KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in _cache().iterdir():
+        with suppress(FileNotFoundError):  # Another run forgets it at this moment.
+            if time.time() - folder.stat().st_mtime > _KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cache() -> Path:
