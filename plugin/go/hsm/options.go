@@ -54,6 +54,9 @@ func apply(options []Option) settings {
 		option(&result)
 	}
 	if result.client == nil {
+		result.client = early
+	}
+	if result.client == nil {
 		result.client = client.New(client.Options{})
 	}
 	if result.context == nil {

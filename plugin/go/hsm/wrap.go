@@ -130,7 +130,7 @@ func (w *wrapping) install(cmd *cobra.Command) error {
 	if err := sdkclient.SetCmdClientContext(cmd, ctx); err != nil {
 		return err
 	}
-	chooseLedgerMode(cmd, ctx, own)
+	watchSender(cmd, ctx, own)
 	return nil
 }
 

@@ -186,7 +186,8 @@ def test_a_plugin_that_is_killed_while_it_signs(
 ) -> None:
     with slow(operator, tmp_path, unsigned) as (process, plugin):
         os.kill(plugin, number)
-        os.kill(plugin, signal.SIGCONT)
+        if number is not signal.SIGKILL:
+            os.kill(plugin, signal.SIGCONT)
         out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (1, "")
         if number is signal.SIGKILL:
@@ -248,3 +249,46 @@ def test_an_agent_answers(operator: Operator, unsigned: Path, tmp_path: Path) ->
     operator.ok(
         *sign(unsigned), env={**named, "KEYRING_BRIDGE_AGENT": "manual", "KEYRING_BRIDGE_PLUGIN": shlex.join(PLUGIN)}
     )
+
+
+LATER_PLUGIN = """
+import json, sys
+key = {"@type": "/cosmos.crypto.secp256k1.PubKey", "key": "Anm+Zn753LusVaBilc6HCwcCm/zbLc4o2VnygVsW+BeY"}
+path = {"purpose": 44, "coin_type": 118, "account": 0, "change": False, "address_index": 0}
+entry = {"record": {"name": "ledger", "pub_key": key, "ledger": {"path": path}}}
+while header := sys.stdin.buffer.readline():
+    sys.stdin.buffer.readline()
+    request = json.loads(sys.stdin.buffer.read(int(header.split(b":")[1])))
+    answer = {"jsonrpc": "2.0", "id": request["id"], "result": entry}
+    if request["method"] == "bridge.handshake":
+        answer["result"] = {"protocol_version": 1}
+    if request["method"] == "keyring.sign":
+        del answer["result"]
+        answer["error"] = {"code": 1, "message": f"mode {request['params']['mode']}", "data": {"code": "later"}}
+    body = json.dumps(answer).encode()
+    sys.stdout.buffer.write(b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    sys.stdout.buffer.flush()
+"""
+"""A plugin of a release that has Ledger devices, as far as this is about."""
+
+
+def test_a_ledger_signs_in_amino_json_and_stdout_stays_json(operator: Operator, tmp_path: Path) -> None:
+    env = {"KEYRING_BRIDGE_PLUGIN": shlex.join([sys.executable, "-c", LATER_PLUGIN])}
+    address = operator.ok("keys", "show", "ledger", "-a", env=env).strip()
+    # This command sets the flag --from by itself.
+    send = ("tx", "bank", "send", "ledger", address, "1uve", "--chain-id", CHAIN_ID)
+    done = operator.run(*send, "--generate-only", env=env)
+    assert done.code == 0, done
+    unsigned = tmp_path / "unsigned.json"
+    unsigned.write_text(json.dumps(json.loads(done.out)))
+    told = "Default sign-mode 'direct' not supported by Ledger, using sign-mode 'amino-json'.\n"
+    assert done.err == told
+    offline = ("--offline", "-a", "1", "-s", "0", "--yes")
+    for command in (("tx", "sign", str(unsigned), "--from", "ledger", "--chain-id", CHAIN_ID), send):
+        refused = operator.run(*command, *offline, env=env)
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err.startswith(told)
+        assert "mode 127" in refused.err
+        # A mode that the device knows is left alone.
+        refused = operator.run(*command, *offline, "--sign-mode", "amino-json", env=env)
+        assert refused.err.startswith("Error: mode 127")
