@@ -11,9 +11,8 @@ from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from cosmos_formats.signing.textual import MetadataFor
-
     from cosmos_formats.pubkeys import KeyType, PublicKey
+    from cosmos_formats.signing.textual import MetadataFor
     from cosmos_formats.signing.transaction import TxParts
 
 MAX_REQUEST_ID = 128
