@@ -20,6 +20,8 @@ _WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,99}")
 _DECIMAL: Final = re.compile(r"(-?)(0|[1-9][0-9]{0,99})\.([0-9]{18})")
 _PRECISION: Final = 18
 _LARGEST_INT: Final = 2**256 - 1
+_REPLACED: Final = "\ufffd".encode()
+_FIRST_INEXACT: Final = 2**53
 _LARGEST_DEC: Final = 2**256 * 10**_PRECISION - 1
 
 
@@ -152,6 +154,22 @@ def _inline(data: bytes) -> JsonValue:
     return read(text, floats=True)
 
 
+def _read_inline(value: JsonValue) -> bytes:
+    data = canonical(value)
+    # Go reads other numbers as 64-bit floats and broken characters as U+FFFD: several messages give such a document.
+    if _REPLACED in data or not _exact(value):
+        raise Mismatch("JSON that Go may have changed")
+    return data
+
+
+def _exact(value: JsonValue) -> bool:
+    if type(value) is int:
+        return abs(value) < _FIRST_INEXACT
+    if type(value) is dict:
+        return all(map(_exact, value.values()))
+    return all(map(_exact, value)) if type(value) is list else True
+
+
 TEXT: Final = Scalar(_same, _text)
 BOOL: Final = Scalar(_same, _flag)
 BYTES: Final = Scalar(base64_text, _read_base64)
@@ -171,7 +189,7 @@ DEC_BYTES: Final = Scalar(lambda value: _dec_text(_ascii(value)), lambda value: 
 NUMBER_TEXT: Final = Scalar(_number_text, _text)
 NUMBER_BYTES: Final = Scalar(lambda value: base64_text(_number_text(_ascii(value)).encode("ascii")), _read_base64)
 """Numbers to Go that amino JSON takes for texts or bytes, as they are on the wire."""
-INLINE_JSON: Final = Scalar(_inline, canonical)
+INLINE_JSON: Final = Scalar(_inline, _read_inline)
 """JSON in a bytes field, which becomes a part of the document."""
 
 NO_FLOATS: Final = refused("amino JSON cannot write floating-point numbers")
