@@ -65,7 +65,7 @@ def test_signed_with_the_node(chain: Chain, desk: Cli, tmp_path: Path, mode: str
     ann, bob = address(desk, "ann"), address(desk, "bob")
     before = chain.balance(bob)
     # The node that told about the chain, if no other one is named.
-    node = ("--grpc", chain.grpc, "--grpc-insecure") if mode == "direct" else ()
+    node = ("--grpc", chain.grpc) if mode == "direct" else ()
     signed = tmp_path / "signed.json"
     unsigned = send(chain, ann, bob, "1000001uve", "--timeout-height", str(chain.height() + 1000)).encode()
     chain.fund(ann, "1000031uve")
@@ -78,7 +78,7 @@ def test_many_are_signed_in_a_row(chain: Chain, desk: Cli, tmp_path: Path) -> No
     ann, bob = address(desk, "ann"), address(desk, "bob")
     before = chain.balance(bob)
     unsigned = "".join(send(chain, ann, bob, f"{coins}uve") for coins in (1, 2, 3)).encode()
-    text = desk.ok("tx", "sign", "-", "--from", "ann", "--grpc", chain.grpc, "--grpc-insecure", stdin=unsigned)
+    text = desk.ok("tx", "sign", "-", "--from", "ann", "--grpc", chain.grpc, stdin=unsigned)
     for line in text.splitlines():
         (tmp_path / "signed.json").write_text(line)
         chain.broadcast(tmp_path / "signed.json")

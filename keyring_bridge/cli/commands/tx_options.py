@@ -45,9 +45,9 @@ def add_account(parser: Parser) -> None:
     parser.add_argument("-a", "--account-number", type=int, metavar="N", help="number of the account that signs")
     parser.add_argument("-s", "--sequence", type=int, metavar="N", help="sequence of the account that signs")
     parser.add_argument(
-        "--grpc", metavar="HOST:PORT", help="node that knows the account (default: that of `hsm chain`, with TLS)"
+        "--grpc", metavar="HOST:PORT", help="node that knows the account (default: that of `hsm chain`)"
     )
-    parser.add_argument("--grpc-insecure", action="store_true", help="without TLS; only for a node on this machine")
+    parser.add_argument("--tls", action="store_true", help="ask that node over TLS, as any that is not on this machine")
 
 
 def add_document(parser: Parser) -> None:
@@ -193,7 +193,7 @@ def open_node(arguments: argparse.Namespace, session: Session, chain_id: str) ->
             "account number and sequence are not known",
             hint="--offline with --account-number and --sequence says them; --grpc names a node that knows them",
         )
-    return Node(arguments.grpc, tls=not arguments.grpc_insecure)
+    return Node(arguments.grpc, tls=arguments.tls)
 
 
 # --- output ----------------------------------------------------------------------------------------------------------

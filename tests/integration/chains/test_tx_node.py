@@ -35,7 +35,7 @@ def add_chain(cli: Cli, honest: str) -> None:
 
 def test_a_node_says_account_number_and_sequence(cli: Cli, honest: str) -> None:
     file = write(cli, "one.json", unsigned(address(cli, "ann")))
-    node = ("--grpc", honest, "--grpc-insecure")
+    node = ("--grpc", honest)
     text = cli.ok("tx", "sign", file, "--from", "ann", *node)
     assert json.loads(text)["auth_info"]["signer_infos"][0]["sequence"] == "5"
     assert cli.json("tx", "verify", "-", *node, stdin=text.encode())["ok"] is True
