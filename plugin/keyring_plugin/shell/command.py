@@ -91,6 +91,11 @@ def _guarded(step: Callable[[], int]) -> int:
         _report(BridgeError(str(error)))
     except OSError as error:
         _report(BridgeError(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
+    except Exception as error:
+        hint = "this is a fault of keyring-plugin; KEYRING_BRIDGE_DEBUG=1 shows where it happened"
+        _report(BridgeError(f"unexpected {type(error).__name__}", hint=hint))
+        if os.environ.get("KEYRING_BRIDGE_DEBUG"):
+            raise
     return FAILED
 
 

@@ -190,7 +190,8 @@ class Sending:
 
             sys.stdout.write(to_yaml(document))
         else:
-            sys.stdout.write(_compact(document) + "\n")
+            # On a terminal nothing in it may act; escaped it says the same.
+            sys.stdout.write(_compact(document, ascii_only=sys.stdout.isatty()) + "\n")
         sys.stdout.flush()
         try:
             agreed = confirm("confirm transaction before signing and broadcasting")
@@ -229,8 +230,12 @@ class Sending:
 
     def _mode(self) -> SignMode:
         from keyring_bridge.cli.commands.sign import sign_mode
+        from keyring_bridge.cli.commands.tx_sign import MODES
 
-        return sign_mode(self._app.setting("sign-mode") or "direct")
+        name = self._app.setting("sign-mode") or "direct"
+        if name not in MODES:
+            raise ShellFailed(f"invalid sign mode {name!r}", hint=f"with keys in the bridge it is {', '.join(MODES)}")
+        return sign_mode(name)
 
     def _coins(self) -> list[dict[str, Any]]:
         """Return what TEXTUAL calls the coins: as the chain was added with, else as the program's node says."""
@@ -269,9 +274,9 @@ def _document(text: bytes) -> dict[str, Any] | None:
     return document if is_one else None
 
 
-def _compact(document: object) -> str:
+def _compact(document: object, *, ascii_only: bool = False) -> str:
     """Return JSON as the SDK prints it: in one line, with ``<``, ``>`` and ``&`` escaped."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(document, ensure_ascii=ascii_only, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

@@ -79,7 +79,8 @@ def _text(value: str) -> str:
     if value in _RESERVED or _NUMBER.fullmatch(value) or _DATE.fullmatch(value):
         return json.dumps(value)
     if not value.isprintable():
-        return json.dumps(value, ensure_ascii=False)
+        # Also what the SDK prints as it is, such as characters that turn the direction of text.
+        return json.dumps(value)
     plain = (
         value[0] not in _INDICATORS
         and value == value.strip()

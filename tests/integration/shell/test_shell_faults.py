@@ -107,6 +107,8 @@ def test_unknown_messages_only_as_the_policy_says(other: Other) -> None:
         (("--from", "nobody"), {}, "nobody.info: key not found"),
         (("--sign-mode", "amino-json"), {}, "MsgDo"),
         (("--offline", "-a", "1"), {}, "account-number and sequence must be set in offline mode"),
+        (("--sign-mode", "nonsense"), {}, "invalid sign mode 'nonsense'"),
+        (("--sign-mode", "eip-191"), {}, "invalid sign mode 'eip-191'"),
         (("--aux",), {}, "--aux is not available"),
         (("--yes=perhaps",), {}, 'invalid argument "perhaps" for "--yes" flag'),
     ],
