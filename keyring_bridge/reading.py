@@ -171,4 +171,5 @@ def _metadata(chains: ChainBook, screens: bytes) -> MetadataFor:
     from cosmos_formats.signing.textual import CoinMetadata, chain_of
 
     coins = chains.coin_metadata(chain_of(screens))
-    return {base: CoinMetadata.from_json(coin) for base, coin in coins.items()}
+    # Some chains have tens of thousands; a transaction has a few.
+    return lambda base: CoinMetadata.from_json(coins[base]) if base in coins else None
