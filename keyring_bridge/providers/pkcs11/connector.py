@@ -66,7 +66,10 @@ class Connector:
                 if self.current is not None:
                     return self.current
                 if self._locked:
-                    raise PinRequired("the token was logged out because it was idle", hint="run `hsm unlock`")
+                    raise PinRequired(
+                        "the token was logged out because it was idle",
+                        hint="unlock it anew: `keyring-plugin agent unlock`, or bridge.unlock",
+                    )
                 closings = self._closings
             connection = self._open()
             with self._state:

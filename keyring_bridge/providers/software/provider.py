@@ -249,7 +249,10 @@ class SoftwareProvider(ProviderBase):
         with self._state:
             closings = self._closings
             if self._away:
-                raise PinRequired("the keys were locked because nobody used them", hint="run `hsm unlock`")
+                raise PinRequired(
+                    "the keys were locked because nobody used them",
+                    hint="unlock it anew: `keyring-plugin agent unlock`, or bridge.unlock",
+                )
         stamp, content = read_key_file(self.file)
         header = Header.decode(content)
         guard, login_id, source = self.context.login_guard, _login_id(header), self.options.source
