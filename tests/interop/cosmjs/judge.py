@@ -32,9 +32,9 @@ class Judge:
     """A running verify.mjs. Close it."""
 
     def __init__(self) -> None:
-        node = _require("node")
+        node = require("node")
         self._process = subprocess.Popen(
-            [node, str(FOLDER / "verify.mjs"), str(_installed())],
+            [node, str(FOLDER / "verify.mjs"), str(installed())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -67,7 +67,7 @@ class Judge:
         self._process.stdout.close()
 
 
-def _require(program: str) -> str:
+def require(program: str) -> str:
     """Return a program's path; fail if it is not here, or if Node.js is too old."""
     found = shutil.which(program)
     if found is None:
@@ -80,21 +80,21 @@ def _require(program: str) -> str:
     return found
 
 
-def _installed() -> Path:
-    """Return a folder with the packages; install them if it is not there yet."""
-    lock = FOLDER / "package-lock.json"
+def installed(wanted: Path = FOLDER) -> Path:
+    """Return a folder with the packages that the lock file in ``wanted`` names; install them if it is not there yet."""
+    lock = wanted / "package-lock.json"
     cache = Path(os.environ.get("XDG_CACHE_HOME", _HOME / ".cache")) / "keyring-bridge-tests"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     folder = cache / f"cosmjs-{digest}"
     if folder.is_dir():
         return folder
-    npm = _require("npm")
+    npm = require("npm")
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as work:
         made = Path(work) / "packages"
         made.mkdir()
         for name in ("package.json", lock.name):
-            shutil.copy(FOLDER / name, made)
+            shutil.copy(wanted / name, made)
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
         result = subprocess.run(
             command, cwd=made, env={**os.environ, "HOME": str(_HOME)}, capture_output=True, text=True, check=False

@@ -1,0 +1,58 @@
+// The two ways to a bridge: a child process, and a unix socket. Both are {input, output, ended, end}: the stream to write
+// to, the one to read from, a promise of how it ended (a text), and a function that waits for that or brings it about.
+import { spawn } from "node:child_process";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { peerFailed } from "./errors.js";
+import { checked } from "./place.js";
+
+const END_MS = 15000; // it may be serving a request, and logs out of its devices
+const KILL_MS = 3000;
+
+/** Start a plugin process. Its standard error is ours. */
+export async function openProcess([program, ...args], { env, cwd } = {}) {
+  const child = spawn(program, args, { env, cwd, stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((settle) => {
+    child.once("exit", (status, signal) =>
+      settle(signal ? `the plugin was killed by ${signal}` : `the plugin ended with exit status ${status}`),
+    );
+  });
+  await new Promise((settle, fail) => {
+    child.once("spawn", settle);
+    child.once("error", (cause) => fail(peerFailed(`${program} could not be started: ${cause.code}`, cause)));
+  });
+  child.on("error", () => {}); // a signal that could not be sent; the process has ended then
+  const end = async () => {
+    if (await within(END_MS, ended)) return;
+    child.kill("SIGTERM");
+    if (await within(KILL_MS, ended)) return;
+    child.kill("SIGKILL");
+    await ended;
+  };
+  return { input: child.stdin, output: child.stdout, ended, end };
+}
+
+/** Connect to a bridge that listens on a unix socket of this user's or root's. */
+export async function openSocket(path) {
+  const socket = connect(checked(path));
+  await new Promise((settle, fail) => {
+    socket.once("connect", settle);
+    socket.once("error", (cause) => fail(peerFailed(`no bridge listens on ${path}: ${cause.code}`, cause)));
+  });
+  const ended = new Promise((settle) => {
+    socket.once("close", () => settle("the bridge closed the connection"));
+  });
+  const end = async () => {
+    if (!(await within(END_MS, ended))) socket.destroy();
+  };
+  return { input: socket, output: socket, ended, end };
+}
+
+/** Tell whether a promise was kept in time. */
+async function within(ms, promise) {
+  const timer = new AbortController();
+  const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
+  const inTime = await Promise.race([promise.then(() => true), late]);
+  timer.abort();
+  return inTime;
+}
