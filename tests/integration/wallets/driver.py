@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.interop.cosmjs.judge import installed, require
 
 PACKAGE = Path(__file__).parents[3] / "plugin" / "js"
@@ -64,12 +66,10 @@ class Driver:
 
     def code(self, op: str, **request: object) -> str:
         """Return the code of the BridgeError that an operation throws."""
-        try:
-            answer = self.ask(op, **request)
-        except JsError as error:
-            assert error.told["name"] == "BridgeError", error.told
-            return str(error.code)
-        raise AssertionError(answer)
+        with pytest.raises(JsError) as caught:
+            self.ask(op, **request)
+        assert caught.value.told["name"] == "BridgeError", caught.value.told
+        return str(caught.value.code)
 
     def close(self) -> None:
         """End it."""

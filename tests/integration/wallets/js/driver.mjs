@@ -63,3 +63,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { op, ...request } = JSON.parse(line);
   console.log(JSON.stringify(await outcome(() => OPS[op](request))));
 }
+// A client that is left open would keep the program running.
+await client?.close();
