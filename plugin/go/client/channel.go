@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 )
 
@@ -149,12 +148,10 @@ func (c *channel) read() {
 		switch {
 		case err == nil:
 			continue
-		case err == io.EOF:
-			err = fmt.Errorf("%w: %s", ErrEnded, c.transport.why())
 		case errors.Is(err, ErrEnded):
 			err = fmt.Errorf("%w: %s", err, c.transport.why())
 		case !errors.Is(err, ErrMalformed):
-			err = fmt.Errorf("%w: %w", ErrEnded, err)
+			err = fmt.Errorf("%w: %s", ErrEnded, c.transport.why())
 		}
 		c.end(err)
 		c.transport.abort()
