@@ -91,6 +91,8 @@ def _guarded(step: Callable[[], int]) -> int:
         _report(BridgeError(str(error)))
     except OSError as error:
         _report(BridgeError(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
+    except programs.ProgramNotFound:
+        raise
     except Exception as error:
         hint = "this is a fault of keyring-plugin; KEYRING_BRIDGE_DEBUG=1 shows where it happened"
         _report(BridgeError(f"unexpected {type(error).__name__}", hint=hint))
@@ -131,39 +133,42 @@ def _with_bridge(app: App, arguments: Sequence[str], stage: Stage) -> int:
     from keyring_bridge.secrets import harden_process
     from keyring_plugin.shell.access import Access
     from keyring_plugin.shell.command_line import KEYS, KEYS_SHOW, TX, CommandLine
-    from keyring_plugin.shell.private_keyring import PrivateKeyring
 
     harden_process()
-    group, *words = app.line.words or ("",)
+    group, command = (*app.line.words, "", "")[:2]
     access = Access()
     try:
-        keyring = PrivateKeyring(access.config.state_dir / "shell")
-        if group == "keys" and (words[:1] or [""])[0] not in _LEFT_TO_PROGRAM:
+        if group == "keys" and command not in _LEFT_TO_PROGRAM:
             from keyring_plugin.shell import keys
 
-            flags = KEYS_SHOW if words[:1] == ["show"] else KEYS
+            flags = KEYS_SHOW if command == "show" else KEYS
             return keys.run(replace(app, line=CommandLine.parse(arguments, flags)), access)
         app = replace(app, line=CommandLine.parse(arguments, TX))
-        group, *words = app.line.words or ("",)
+        group, command = (*app.line.words, "", "")[:2]
         if group == "tx":
             from keyring_plugin.shell import tx_files
-            from keyring_plugin.shell.send import Sending
 
-            if (words[:1] or [""])[0] in tx_files.COMMANDS:
+            if command in tx_files.COMMANDS:
                 return tx_files.run(app, access)
-            if not _left_to_program(app, words):
-                return Sending(app, access, keyring, stage).run()
-        return _pass(app, access, keyring)
+        from keyring_plugin.shell.private_keyring import PrivateKeyring
+
+        keyring = PrivateKeyring(access.config.state_dir / "shell")
+        if group != "tx" or _signs_nothing(app):
+            return _pass(app, access, keyring)
+        from keyring_plugin.shell.send import Sending
+
+        return Sending(app, access, keyring, stage).run()
     finally:
         access.close()
 
 
-def _left_to_program(app: App, words: Sequence[str]) -> bool:
+def _signs_nothing(app: App) -> bool:
     """Whether a command below ``tx`` signs nothing."""
+    words = app.line.words[1:]
     return (
         not words
         or words[0] in _NO_TRANSACTION
-        or tuple(words[:2]) in app.preset.interactive
+        or words[:2] in app.preset.interactive
         or app.switched("generate-only")
         or app.switched("dry-run")
     )

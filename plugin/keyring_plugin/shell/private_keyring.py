@@ -46,7 +46,7 @@ class PrivateKeyring:
         """Let the keyring hold exactly these records."""
         wanted = {name: data for record in records for name, data in _items(record).items()}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in wanted.items()}
-        if self._held() == digests:
+        if self._held() == digests and self._there() >= {_file_name(name) for name in digests}:
             return
         private_dir(self._folder)
         private_dir(self._items)
@@ -59,6 +59,12 @@ class PrivateKeyring:
                 if held.get(name) != digests[name] or not path.exists():
                     write_atomic(path, _encrypted(name, data))
             write_atomic(self._folder / _LISTED, json.dumps(digests).encode())
+
+    def _there(self) -> set[str]:
+        try:
+            return set(os.listdir(self._items))
+        except OSError:
+            return set()
 
     def _held(self) -> Mapping[str, str]:
         try:
