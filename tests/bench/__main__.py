@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench.agent import agent
 from tests.bench.cold import cold
 from tests.bench.figures import REPORT, tell
 from tests.bench.lab import Lab, open_lab
@@ -22,6 +23,7 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "cold": lambda lab, quick: cold(lab, rounds=5 if quick else 25),
     "steps": lambda lab, quick: steps(lab, rounds=200 if quick else 2000),
     "scale": lambda lab, quick: scale(lab),
+    "agent": lambda lab, quick: agent(lab, rounds=5 if quick else 25, count=20 if quick else 40),
     "modes": lambda lab, quick: modes(lab, turns=3 if quick else 11, batch=200 if quick else 1000),
 }
 

@@ -18,7 +18,7 @@ DOCUMENTS = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md"
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
-KNOWN = {"git", "cd", "pip", "python", "keyring-plugin", "export", "eval", "source", "echo", "cat"}
+KNOWN = {"git", "cd", "pip", "python", "keyring-plugin", "export", "eval", "source", "echo", "cat", "virtengine"}
 """Programs that a reader has, or that are checked elsewhere."""
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
