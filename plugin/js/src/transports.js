@@ -8,13 +8,14 @@ import { checked } from "./place.js";
 
 const END_MS = 15000; // it may be serving a request, and logs out of its devices
 const KILL_MS = 3000;
+const AFTERWARDS = "if it was signing, the audit log has what became of it";
 
 /** Start a plugin process. Its standard error is ours. */
 export async function openProcess([program, ...args], { env, cwd } = {}) {
   const child = spawn(program, args, { env, cwd, stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise((settle) => {
     child.once("exit", (status, signal) =>
-      settle(signal ? `the plugin was killed by ${signal}` : `the plugin ended with exit status ${status}`),
+      settle(`the plugin ${signal ? `was killed by ${signal}` : `ended with exit status ${status}`}; ${AFTERWARDS}`),
     );
   });
   await new Promise((settle, fail) => {
@@ -40,7 +41,7 @@ export async function openSocket(path) {
     socket.once("error", (cause) => fail(peerFailed(`no bridge listens on ${path}: ${cause.code}`, cause)));
   });
   const ended = new Promise((settle) => {
-    socket.once("close", () => settle("the bridge closed the connection"));
+    socket.once("close", () => settle(`the bridge closed the connection; ${AFTERWARDS}`));
   });
   const end = async () => {
     if (!(await within(END_MS, ended))) socket.destroy();

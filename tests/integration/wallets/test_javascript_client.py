@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cosmos_formats.pubkeys import KeyType, PublicKey
@@ -60,7 +60,7 @@ def open_client(user: Cli) -> Iterator[Callable[..., Driver]]:
     def begin(op: str = "spawn", **request: object) -> Driver:
         made = Driver(user.env)
         running.append(made)
-        made.ask(op, **({"command": COMMAND} if op == "spawn" else {}), **request)
+        made.ask(op, **({"command": COMMAND, **request} if op == "spawn" else request))
         return made
 
     yield begin
@@ -145,6 +145,39 @@ def test_a_plugin_that_cannot_be_started(js: Driver, user: Cli) -> None:
     assert js.code("spawn", command=[sys.executable, "-c", talkative]) == "peer_failed"
 
 
+def answering(version: int, then: str) -> list[str]:
+    """A plugin that answers the handshake, reads another request and does something else."""
+    source = (
+        "import json, os, sys\n"
+        "asked = json.loads(sys.stdin.readline())\n"
+        f"answer = {{'jsonrpc': '2.0', 'id': asked['id'], 'result': {{'protocol_version': {version}}}}}\n"
+        "print(json.dumps(answer), flush=True)\n"
+        f"sys.stdin.readline()\n{then}\n"
+    )
+    return [sys.executable, "-c", source]
+
+
+def test_a_plugin_of_another_version(js: Driver) -> None:
+    assert js.code("spawn", command=answering(2, "")) == "version_unsupported"
+
+
+@pytest.mark.parametrize(
+    ("then", "why"),
+    [
+        ("os.kill(os.getpid(), 9)", "was killed by SIGKILL; .*the audit log"),
+        ("os._exit(1)", "ended with exit status 1; .*the audit log"),
+        ("print('[]', flush=True)", "does not follow the protocol"),
+    ],
+)
+def test_a_plugin_that_ends_in_the_middle(open_client: Callable[..., Driver], then: str, why: str) -> None:
+    js = open_client(command=answering(1, then))
+    for _ in range(2):  # also the calls that come later
+        with pytest.raises(JsError, match=why) as caught:
+            js.ask("call", method="keyring.sign", params={})
+        assert caught.value.code == "peer_failed"
+    js.ask("close")
+
+
 def test_an_agent_that_hangs(open_client: Callable[..., Driver], user: Cli, agent: Agent) -> None:
     js = open_client("attach", path=str(socket_of(user)))
     agent.process.send_signal(signal.SIGSTOP)
@@ -220,6 +253,7 @@ values = st.recursive(
 
 
 @given(doc=st.dictionaries(text, values, max_size=4))
+@example({"10": 0, "9": 0, "\uffff": 0, "\U0001f600": "\u2028\u2029\x7f\x08"})
 @settings(deadline=None, max_examples=60)
 def test_amino_sign_bytes_are_those_of_the_sdk(js: Driver, doc: dict[str, Any]) -> None:
     assert bytes.fromhex(js.ask("ours", doc=doc)) == amino_json.canonical(doc)
