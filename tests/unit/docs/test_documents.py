@@ -128,3 +128,8 @@ def test_the_readmes_script_is_the_example() -> None:
     for block in blocks(ROOT / "README.md", "python"):
         lines = [line.strip() for line in block.splitlines() if line.strip()]
         assert not [line for line in lines if line not in {known.strip() for known in example}]
+
+
+def test_the_differences_from_the_sdk_are_those_that_the_go_module_finds() -> None:
+    table = (ROOT / "plugin/go/hsm/testdata/differences.md").read_text().strip()
+    assert f"-->\n{table}\n<!-- end -->" in (ROOT / "docs/keyring-semantics.md").read_text()
