@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { peerFailed } from "./errors.js";
-import { checked } from "./place.js";
+import { openPlace } from "./place.js";
 
 const END_MS = 15000; // it may be serving a request, and logs out of its devices
 const KILL_MS = 3000;
@@ -35,11 +35,16 @@ export async function openProcess([program, ...args], { env, cwd } = {}) {
 
 /** Connect to a bridge that listens on a unix socket of this user's or root's. */
 export async function openSocket(path) {
-  const socket = connect(checked(path));
-  await new Promise((settle, fail) => {
-    socket.once("connect", settle);
-    socket.once("error", (cause) => fail(peerFailed(`no bridge listens on ${path}: ${cause.code}`, cause)));
-  });
+  const place = openPlace(path);
+  const socket = connect(place.address);
+  try {
+    await new Promise((settle, fail) => {
+      socket.once("connect", settle);
+      socket.once("error", (cause) => fail(peerFailed(`no bridge listens on ${path}: ${cause.code}`, cause)));
+    });
+  } finally {
+    place.close();
+  }
   const ended = new Promise((settle) => {
     socket.once("close", () => settle(`the bridge closed the connection; ${AFTERWARDS}`));
   });

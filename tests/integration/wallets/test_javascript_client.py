@@ -118,6 +118,19 @@ def test_over_a_socket(open_client: Callable[..., Driver], user: Cli, agent: Age
     js.ask("close")
 
 
+def test_over_a_socket_with_a_long_path(open_client: Callable[..., Driver], user: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir(mode=0o700)
+    path = str(folder / "agent.sock")
+    agent = Agent(user, prefix=("env", f"KEYRING_BRIDGE_SOCKET={path}"))
+    try:
+        agent.ready()
+        js = open_client("attach", path=path)
+        assert js.ask("call", method="agent.status")["socket"] == path
+    finally:
+        agent.kill()
+
+
 def test_calls_side_by_side(open_client: Callable[..., Driver]) -> None:
     calls = [["keyring.key", {"uid": name}] for name in ("ops", "nobody", "val") * 8]
     answers = open_client().ask("together", calls=calls)
@@ -338,11 +351,11 @@ def test_a_relative_place_is_refused(js: Driver) -> None:
 
 def test_places_that_are_not_safe(js: Driver, user: Cli, agent: Agent, tmp_path: Path) -> None:
     socket = socket_of(user)
-    assert js.ask("checked", path=str(socket), user=os.geteuid()) == str(socket)
+    js.ask("openPlace", path=str(socket), user=os.geteuid())
 
     def refused(path: Path, why: str, uid: int = os.geteuid()) -> None:
         with pytest.raises(JsError, match=why) as caught:
-            js.ask("checked", path=str(path), user=uid)
+            js.ask("openPlace", path=str(path), user=uid)
         assert caught.value.code == "peer_failed"
 
     (tmp_path / "elsewhere").symlink_to(socket.parent)

@@ -10,7 +10,7 @@ const [folder, packages] = process.argv.slice(2);
 const source = (name) => import(pathToFileURL(join(folder, "src", name)).href);
 const { BridgeAminoSigner, BridgeDirectSigner, KeyringClient, aminoSignBytes, directSignBytes } = await source("index.js");
 const { FrameReader, frame } = await source("framing.js");
-const { checked, socketPath } = await source("place.js");
+const { openPlace, socketPath } = await source("place.js");
 const load = createRequire(join(packages, "package.json"));
 const amino = load("@cosmjs/amino");
 const proto = load("@cosmjs/proto-signing");
@@ -41,7 +41,7 @@ const OPS = {
   handshake: () => client.handshake(),
   close: () => client.close(),
   place: ({ env }) => socketPath(env),
-  checked: ({ path, user }) => checked(path, user),
+  openPlace: ({ path, user }) => openPlace(path, user).close(),
   accounts: async ({ keys }) => {
     const accounts = await new BridgeDirectSigner(client, ...keys).getAccounts();
     return accounts.map(({ pubkey, ...account }) => ({ ...account, pubkey: hex(pubkey) }));
