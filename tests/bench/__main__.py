@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.agent import agent
+from tests.bench.chain import chain
 from tests.bench.cold import cold
 from tests.bench.figures import REPORT, tell
 from tests.bench.lab import Lab, open_lab
@@ -24,6 +25,7 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "steps": lambda lab, quick: steps(lab, rounds=200 if quick else 2000),
     "scale": lambda lab, quick: scale(lab),
     "agent": lambda lab, quick: agent(lab, rounds=5 if quick else 25, count=20 if quick else 40),
+    "chain": lambda lab, quick: chain(lab, rounds=3 if quick else 15),
     "modes": lambda lab, quick: modes(lab, turns=3 if quick else 11, batch=200 if quick else 1000),
 }
 
