@@ -20,8 +20,10 @@ def pytest_configure() -> None:
     home = Path.home()
     os.environ.setdefault("GOPATH", str(home / "go"))
     os.environ.setdefault("XDG_CACHE_HOME", str(home / ".cache"))
-    # A run in the background of a script ignores Ctrl-C, and so would every process that a test starts.
+    # A run in the background, or under nohup, ignores these, and so would every process that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
