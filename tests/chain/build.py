@@ -19,10 +19,13 @@ _KEPT = 24 * 3600.0
 """Seconds that a program of 70 MB stays after its last use: another run may be in the middle of its tests with it."""
 
 
-def build_chain() -> Path:
+def build_chain(*, plain: bool = False) -> Path:
     """Build the program, or find it built by an earlier run with the same sources.
 
     The first build compiles the SDK, which takes minutes; from then on a change costs seconds and needs no network.
+
+    Args:
+        plain: Without the bridge's Go module, as a program is that nobody changed.
 
     Returns:
         The executable file, named ``testchain``: the chain's variables are named after it (``TESTCHAIN_NODE``).
@@ -31,14 +34,23 @@ def build_chain() -> Path:
         FileNotFoundError: There is no Go toolchain.
         subprocess.CalledProcessError: It doesn't build; the compiler has said why on stderr.
     """
-    program = _cache() / _digest() / "testchain"
+    program = _cache() / (_digest() + ("-plain" if plain else "")) / "testchain"
     if program.exists():
         os.utime(program.parent)
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         built = Path(folder) / program.name
-        command = ["go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", str(built), "."]
+        command = [
+            "go",
+            "build",
+            "-buildvcs=false",
+            "-ldflags=-s -w",
+            *(["-tags=plain"] if plain else []),
+            "-o",
+            str(built),
+            ".",
+        ]
         subprocess.run(command, cwd=MODULE, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
         built.replace(program)
     _forget_old()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.chain.build import build_chain
 from tests.chain.node import CHAIN_ID, DENOM, Chain
 from tests.integration.cli.harness import SOURCES, Cli, Done
 
@@ -110,10 +111,10 @@ def make_operator(
     init: tuple[str, ...] = ("--backend", "software"),
     env: Mapping[str, str] | None = None,
 ) -> Operator:
-    """Make a user with a bridge and a home whose client.toml names the chain."""
+    """Make a user with a bridge, a chain's program that knows nothing of it, and a home that names the chain."""
     cli = Cli(folder / "home", env)
     cli.ok("init", *init, "--chain-id", CHAIN_ID)
-    return Operator(cli, chain.binary, chain.user_home(folder / "testchain"))
+    return Operator(cli, build_chain(plain=True), chain.user_home(folder / "testchain"))
 
 
 def funded(operator: Operator, chain: Chain, name: str, coins: str = f"100000000{DENOM}") -> str:
