@@ -156,7 +156,8 @@ def test_backend_of_the_environment_and_of_client_toml(
 
 
 def test_the_policy_decides(operator: Operator, ann: str) -> None:
-    refusal = operator.fails("tx", "distribution", "withdraw-all-rewards", "--from", "ann", "--yes")
+    validator = operator.chain.validator()
+    refusal = operator.fails("tx", "distribution", "withdraw-rewards", validator, "--from", "ann", "--yes")
     assert "MsgWithdrawDelegatorReward" in refusal
 
 
