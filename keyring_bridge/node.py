@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _TARGET: Final = re.compile(r"(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
 _MOST_PAGES: Final = 1000
+_CLOCKS_DIFFER: Final = 0.1
+"""Seconds by which a node's timer may be ahead of ours."""
 _ACCOUNT_DEPTH: Final = 4
 
 Json = dict[str, Any]
@@ -164,7 +167,7 @@ class Node:
             NodeLacks: The node has no such method.
             NodeFailed: It did not answer in time, answered an error, or more than 16 MiB.
         """
-        with self._failures(method):
+        with self._failures(method, self._timeout):
             answer: bytes = self._channel.unary_unary(f"/{method}")(request, timeout=self._timeout)
         return answer
 
@@ -179,11 +182,13 @@ class Node:
         from queue import SimpleQueue
 
         requests: SimpleQueue[bytes | None] = SimpleQueue()
-        stream = self._channel.stream_stream(f"/{method}")(iter(requests.get, None), timeout=3 * self._timeout)
+        patience = 3 * self._timeout
+        end = time.monotonic() + patience
+        stream = self._channel.stream_stream(f"/{method}")(iter(requests.get, None), timeout=patience)
 
         def ask(request: bytes) -> bytes:
             requests.put(request)
-            with self._failures(method):
+            with self._failures(method, end - time.monotonic()):
                 for answer in stream:
                     return bytes(answer)
             raise NodeFailed(f"the node ended {method}")
@@ -203,13 +208,18 @@ class Node:
             raise NodeFailed(f"the node's answer to {method} is none") from None
 
     @contextmanager
-    def _failures(self, method: str) -> Iterator[None]:
+    def _failures(self, method: str, patience: float) -> Iterator[None]:
+        codes = self._grpc.StatusCode
+        end = time.monotonic() + patience
         try:
             yield
         except self._grpc.RpcError as error:
             code, told = error.code(), str(error.details() or "")[:500]
-            if code is self._grpc.StatusCode.UNIMPLEMENTED:
+            if code is codes.UNIMPLEMENTED:
                 raise NodeLacks(f"the node has no {method}", detail=told) from None
+            if code is codes.CANCELLED and time.monotonic() > end - _CLOCKS_DIFFER:
+                # Nobody here cancels. The node knows the deadline too, and its timer may be the first to end the call.
+                code = codes.DEADLINE_EXCEEDED
             raise NodeFailed(
                 f"the node failed at {method}: {code.name.lower().replace('_', ' ')}", detail=told
             ) from None

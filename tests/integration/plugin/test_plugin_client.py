@@ -258,7 +258,8 @@ def test_the_example_in_the_documentation(
     settled_token: Cli, project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (project_root / "docs" / "cosmpy.md").read_text(encoding="utf-8")
-    wallet, transaction = (block.partition("```")[0] for block in text.split("```python\n")[1:])
+    blocks = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+    wallet, transaction = blocks[0], next(block for block in blocks if "create_bank_send_msg" in block)
     for name, value in settled_token.env.items():
         monkeypatch.setenv(name, value)
     change = {'["keyring-plugin"]': repr(COMMAND), "virtengine-1": CHAIN, "print(": "shown.append("}
