@@ -20,12 +20,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, NoReturn
 
 from cosmos_formats.errors import FormatError
-from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.pubkeys import PublicKey
 from cosmos_formats.signature import low_s
 from cosmos_formats.verify import verify, verify_digest
 from keyring_bridge.errors import (
@@ -33,6 +32,7 @@ from keyring_bridge.errors import (
     CannotSign,
     ConfigError,
     DeadlineExceeded,
+    InvalidRequest,
     KeyNotFound,
     NonceReuse,
     NoPolicy,
@@ -40,10 +40,11 @@ from keyring_bridge.errors import (
     SignatureRejected,
 )
 from keyring_bridge.live_policy import LivePolicy
-from keyring_bridge.model import Caller, KeyRef, Purpose, SignRequest, SignResult
+from keyring_bridge.model import Caller, KeyRef, Proof, Purpose, SignRequest, SignResult
 from keyring_bridge.names import ITEM_SUFFIX, lookup_name
 from keyring_bridge.policy import Policy, Question
 from keyring_bridge.reading import RequestReader
+from keyring_bridge.signing_key import SigningKey
 from keyring_bridge.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from keyring_bridge.device import Device
     from keyring_bridge.manager import ProviderManager
     from keyring_bridge.model import ProviderStatus
-    from keyring_bridge.providers.base import ProviderBase
     from keyring_bridge.reading import View
     from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import Store, StoredRecord
@@ -63,31 +63,6 @@ that exists), amino JSON with ``{``, TEXTUAL with a CBOR map (0xa1), and a conse
 ``ff 6b`` would announce has 0x08 as its third byte."""
 
 CHALLENGE_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _SigningKey:
-    """A resolved key: where it is and what must come out.
-
-    Attributes:
-        name: Of its record; empty for a key that has none yet.
-        hashes: Whether it signs a digest (ECDSA) rather than the message (ed25519).
-    """
-
-    name: str
-    ref: KeyRef
-    provider: ProviderBase
-    purpose: Purpose
-    public_key: PublicKey
-    fingerprint: str
-    hashes: bool
-
-    @classmethod
-    def of(
-        cls, name: str, ref: KeyRef, provider: ProviderBase, purpose: Purpose, public_key: PublicKey | None = None
-    ) -> _SigningKey:
-        key = public_key or ref.public_key
-        return cls(name, ref, provider, purpose, key, key.fingerprint, key.key_type is not KeyType.ED25519)
 
 
 class Bridge:
@@ -109,7 +84,7 @@ class Bridge:
         self._policy = LivePolicy(config.policy_path)
         self._watchdog = Watchdog()
         self._reader = RequestReader(store, config.state_dir)
-        self._resolved: dict[str, tuple[StoredRecord, _SigningKey]] = {}
+        self._resolved: dict[str, tuple[StoredRecord, SigningKey]] = {}
 
     @classmethod
     def open(cls, config: Config, *, prompt: Callable[[str], SecretBytes] | None = None) -> Bridge:
@@ -179,6 +154,7 @@ class Bridge:
         correlation = os.urandom(8).hex()
         try:
             key = self._resolve(request.key)
+            key.require_current()
             message_digest, view = self._reader.read(key.public_key, key.purpose, request)
             rule, policy = self._decide(key, request, view, caller)
         except Exception as error:
@@ -207,8 +183,8 @@ class Bridge:
         signature = self._execute(key, payload, message_digest, token, correlation, deadline, started)
         return SignResult(signature, key.public_key, correlation)
 
-    def prove(self, provider_name: str, ref: KeyRef, purpose: Purpose) -> str:
-        """Let a key show that it is there: it signs a random challenge, which is verified with its public key.
+    def prove(self, provider_name: str, ref: KeyRef, purpose: Purpose, statement: bytes | None = None) -> Proof:
+        """Let a key show that it is there: it signs a challenge, which is verified with its public key.
 
         Keys that are for encryption compute a shared secret with a fresh key instead.
 
@@ -216,18 +192,23 @@ class Bridge:
             provider_name: The provider that holds it.
             ref: The key; need not have a record yet.
             purpose: What it is for.
+            statement: 32 bytes for the challenge to end with, such as the hash of a report that the key is to vouch
+                for; random ones if None.
 
         Returns:
-            The correlation id of the audit entries.
+            The challenge and its signature.
 
         Raises:
+            InvalidRequest: The statement is not of 32 bytes.
             SignatureRejected: The proof failed.
             ProviderError: The device failed, or cannot do what the key is for.
         """
         started = time.perf_counter_ns()
         correlation = os.urandom(8).hex()
-        key = _SigningKey.of("", ref, self._providers.get(provider_name), purpose)
-        message = CHALLENGE_PREFIX + os.urandom(CHALLENGE_BYTES)
+        key = SigningKey.of("", ref, self._providers.get(provider_name), purpose)
+        if statement is not None and len(statement) != CHALLENGE_BYTES:
+            raise InvalidRequest(f"statement of {len(statement)} bytes, expected {CHALLENGE_BYTES}")
+        message = CHALLENGE_PREFIX + (os.urandom(CHALLENGE_BYTES) if statement is None else statement)
         digest = sha256(message).digest()
         token = self._intend(
             "challenge.intent",
@@ -237,11 +218,12 @@ class Bridge:
         deadline = time.monotonic() + self.config.rpc.deadline_seconds
         if purpose is Purpose.ENCRYPTION:
             self._prove_by_agreement(key, token, correlation)
-        else:
-            self._execute(key, digest if key.hashes else message, digest, token, correlation, deadline, started)
-        return correlation
+            return Proof(b"", b"", correlation)
+        payload = digest if key.hashes else message
+        signature = self._execute(key, payload, digest, token, correlation, deadline, started)
+        return Proof(message, signature, correlation)
 
-    def _resolve(self, name: str) -> _SigningKey:
+    def _resolve(self, name: str) -> SigningKey:
         record = self.store.get(lookup_name(name))
         if record is None:
             raise KeyNotFound(f"{lookup_name(name)[:256]}{ITEM_SUFFIX}: key not found")
@@ -251,16 +233,16 @@ class Bridge:
             resolved = self._resolved[name] = (record, self._signing_key(record))
         return resolved[1]
 
-    def _signing_key(self, record: StoredRecord) -> _SigningKey:
+    def _signing_key(self, record: StoredRecord) -> SigningKey:
         public_key = record.record.public_key
         if record.provider is None or record.uri is None or not isinstance(public_key, PublicKey):
             # The SDK's text; it says "offline" for multisig records too.
             raise CannotSign("cannot sign with offline keys")
         ref = KeyRef(record.uri, public_key.plain)
         provider = self._providers.get(record.provider)
-        return _SigningKey.of(record.name, ref, provider, record.purpose, public_key)
+        return SigningKey.of(record.name, ref, provider, record.purpose, public_key, record.verify_only_from)
 
-    def _decide(self, key: _SigningKey, request: SignRequest, view: View, caller: Caller) -> tuple[str, Policy]:
+    def _decide(self, key: SigningKey, request: SignRequest, view: View, caller: Caller) -> tuple[str, Policy]:
         try:
             policy = self._policy.current()
         except ConfigError as error:
@@ -286,7 +268,7 @@ class Bridge:
 
     def _execute(
         self,
-        key: _SigningKey,
+        key: SigningKey,
         payload: bytes,
         digest: bytes,
         token: AuditToken,
@@ -337,7 +319,7 @@ class Bridge:
         )
         return signature
 
-    def _check(self, key: _SigningKey, payload: bytes, digest: bytes, raw: bytes) -> bytes:
+    def _check(self, key: SigningKey, payload: bytes, digest: bytes, raw: bytes) -> bytes:
         """Return the normalised signature if it is one of this key over this payload, made with a fresh nonce."""
         if len(raw) != 64:
             raise SignatureRejected("the device answered something that is not a signature", detail=f"{len(raw)} bytes")
@@ -354,7 +336,7 @@ class Bridge:
             raise NonceReuse("the device used a nonce twice over different messages; the signature was discarded")
         return signature
 
-    def _prove_by_agreement(self, key: _SigningKey, token: AuditToken, correlation: str) -> None:
+    def _prove_by_agreement(self, key: SigningKey, token: AuditToken, correlation: str) -> None:
         from keyring_bridge.agreement import prove_agreement
 
         try:

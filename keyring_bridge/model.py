@@ -207,6 +207,22 @@ class SignRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a key answered to a challenge, verified.
+
+    Attributes:
+        message: What it signed: the challenge's prefix and 32 bytes. Empty for encryption keys, which agree on a secret
+            instead.
+        signature: 64 bytes over it, r‖s with low s (of its SHA-256, or Keccak-256) or R‖S; empty likewise.
+        correlation_id: Names the entries of the audit log.
+    """
+
+    message: bytes
+    signature: bytes
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignResult:
     """A signature that was verified before it left.
 

@@ -157,7 +157,7 @@ class TokenKeys:
         self._check_new_in_token(kind.key(public_key_for(spec.key_type, secret)))
         fields = {"key": uid, "type": str(kind.key_type), "purpose": str(purpose), "provider": device.name}
         with self._bridge.administer("key.import", self._caller, fields | dict(source or {})) as outcome:
-            return self._adopt_new(device, spec, device.import_key(spec, secret), kind, outcome)
+            return self._adopt_new(device, spec, device.import_key(spec, secret), kind, outcome, imported=True)
 
     def destroy(self, uid: str) -> None:
         """Destroy the key in its token and remove its record. This cannot be undone.
@@ -259,19 +259,27 @@ class TokenKeys:
         if purpose is None:
             raise InvalidKey("nobody recorded what this key is for", hint="name it with --purpose")
         with self._bridge.administer("key.adopt", self._caller, {"key": name, "provider": provider}) as outcome:
-            record = _token_record(name, provider, purpose, info, kind)
-            outcome["proof"] = self._bridge.prove(provider, info.ref, purpose)
+            # A key that was found in a token may have signed anything: only one that was born here just now has not.
+            record = _token_record(name, provider, purpose, info, kind, imported=True)
+            outcome["proof"] = self._bridge.prove(provider, info.ref, purpose).correlation_id
             self._store.add(record)
         return record
 
     def _adopt_new(
-        self, device: Device, spec: KeySpec, info: KeyInfo, kind: KeyKind, outcome: dict[str, object]
+        self,
+        device: Device,
+        spec: KeySpec,
+        info: KeyInfo,
+        kind: KeyKind,
+        outcome: dict[str, object],
+        *,
+        imported: bool = False,
     ) -> StoredRecord:
         """Prove a key that was just made and keep its record; a key that fails is removed again."""
         try:
-            record = _token_record(spec.label, device.name, spec.purpose, info, kind)
+            record = _token_record(spec.label, device.name, spec.purpose, info, kind, imported=imported)
             outcome["fingerprint"] = info.fingerprint
-            outcome["proof"] = self._bridge.prove(device.name, info.ref, spec.purpose)
+            outcome["proof"] = self._bridge.prove(device.name, info.ref, spec.purpose).correlation_id
             self._store.add(record)
         except BaseException as failure:
             try:
@@ -311,7 +319,9 @@ class TokenKeys:
         return self._bridge.device(name if name is not None else self._bridge.config.default_provider)
 
 
-def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo, kind: KeyKind) -> StoredRecord:
+def _token_record(
+    name: str, provider: str, purpose: Purpose, info: KeyInfo, kind: KeyKind, *, imported: bool
+) -> StoredRecord:
     public_key = kind.key(info.public_key)
     return StoredRecord(
         name=name,
@@ -326,4 +336,5 @@ def _token_record(name: str, provider: str, purpose: Purpose, info: KeyInfo, kin
         created_at=info.created_at or datetime.now(UTC),
         hardware=info.hardware,
         extractable=info.extractable,
+        needs_floor=imported and purpose is Purpose.CONSENSUS,
     )

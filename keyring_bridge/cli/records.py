@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BECH_CHOICES = ("acc", "val", "cons")
 NOT_HARDWARE = "NOT HARDWARE"
 EXTRACTABLE = "EXTRACTABLE"
+NEEDS_FLOOR = "NEEDS FLOOR"
+REPLACED = "REPLACED"
 
 
 def bech32(record: StoredRecord, prefix: str, bech: str | None = None) -> str | None:
@@ -65,6 +67,9 @@ def record_json(record: StoredRecord, prefix: str, bech: str | None = None) -> d
         "created_at": timestamp(record.created_at),
         "hardware": record.hardware,
         "extractable": record.extractable,
+        **({"needs_floor": True} if record.needs_floor else {}),
+        **({"successor": record.successor} if record.successor is not None else {}),
+        **({"verify_only_from": timestamp(record.verify_only_from)} if record.verify_only_from is not None else {}),
         **({"eth_address": eth_address.encode(record.address)} if record.key_type is KeyType.ETH_SECP256K1 else {}),
     }
 
@@ -91,7 +96,13 @@ def place(record: StoredRecord) -> str:
     """Return where a record's private key is, in a few words."""
     if record.provider is None:
         return "no private key"
-    marks = [mark for mark, it_is in ((NOT_HARDWARE, not record.hardware), (EXTRACTABLE, record.extractable)) if it_is]
+    known = (
+        (NOT_HARDWARE, not record.hardware),
+        (EXTRACTABLE, record.extractable),
+        (NEEDS_FLOOR, record.needs_floor),
+        (REPLACED, record.successor is not None),
+    )
+    marks = [mark for mark, it_is in known if it_is]
     return f"{record.provider} ({', '.join(marks)})" if marks else record.provider
 
 
@@ -107,6 +118,8 @@ def marked(fields: Mapping[str, object]) -> dict[str, object]:
         told["hardware"] = hardware_text(bool(told["hardware"]))
     if told["extractable"]:
         told["extractable"] = f"yes: {EXTRACTABLE}, the private key may leave its place"
+    if told.get("needs_floor"):
+        told["needs_floor"] = f"yes: {NEEDS_FLOOR}, it signs no votes until the height above which it may is set"
     return told
 
 

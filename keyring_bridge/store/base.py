@@ -1,4 +1,4 @@
-"""What a store is: key records with their invariants, and a memory of nonces.
+"""What a store is: key records with their invariants, what consensus keys signed elsewhere, and a memory of nonces.
 
 Rules that every store keeps, also between processes:
 
@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from keyring_bridge.model import Purpose
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cosmos_formats.pubkeys import KeyType
     from cosmos_formats.record import Record
-    from keyring_bridge.model import Purpose
 
 NONCES_KEPT = 10_000
 """How many of a key's nonces a store remembers, at least."""
@@ -42,6 +45,10 @@ class StoredRecord:
         hardware: Whether the private key is in hardware; None for records without one.
         extractable: Whether the token may give the private key out (wrapped), as it said when the record was made; None
             for records without one, and where nobody could tell.
+        needs_floor: Of a consensus key that came from elsewhere: it signs nothing until somebody says above which
+            height it may, because nobody here knows what it signed before.
+        successor: Fingerprint of the key that takes this one's place, if it was rotated.
+        verify_only_from: Moment (UTC, microseconds) from which the key signs nothing any more; None for never.
     """
 
     name: str
@@ -55,6 +62,9 @@ class StoredRecord:
     created_at: datetime
     hardware: bool | None
     extractable: bool | None = None
+    needs_floor: bool = False
+    successor: str | None = None
+    verify_only_from: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.name != self.record.name:
@@ -68,6 +78,33 @@ class StoredRecord:
         if self.created_at.tzinfo is None:
             raise ValueError("created_at needs a time zone")
         object.__setattr__(self, "created_at", self.created_at.astimezone(UTC))
+        if self.needs_floor and self.purpose is not Purpose.CONSENSUS:
+            raise ValueError("only a consensus key has a floor")
+        if self.verify_only_from is not None:
+            if self.verify_only_from.tzinfo is None:
+                raise ValueError("verify_only_from needs a time zone")
+            object.__setattr__(self, "verify_only_from", self.verify_only_from.astimezone(UTC))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LastSigned:
+    """The highest vote or proposal that a consensus key is known to have signed elsewhere.
+
+    A floor that is set for the key later lies above it, and undoing a migration writes it back into the source's state.
+
+    Attributes:
+        height: Of the block.
+        round: Within the height.
+        step: CometBFT's: 1 a proposal, 2 a prevote, 3 a precommit, 0 nothing yet.
+    """
+
+    height: int
+    round: int
+    step: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.height < 2**63 and 0 <= self.round < 2**31 and 0 <= self.step <= 3):
+            raise ValueError("height, round or step is out of range")
 
 
 class Store(Protocol):
@@ -135,6 +172,20 @@ class Store(Protocol):
             False if one of the key's last :data:`NONCES_KEPT` signatures has the same ``r`` over another digest; such
             a signature gives the private key away. Otherwise True.
         """
+        ...
+
+    def note_last_signed(self, fingerprint: str, chain_id: str, signed: LastSigned) -> None:
+        """Remember what a consensus key signed elsewhere; what is known already is only ever raised.
+
+        Args:
+            fingerprint: The key's, 64 hexadecimal digits.
+            chain_id: The chain; empty where its source does not tell, as CometBFT's state file.
+            signed: The highest that is known.
+        """
+        ...
+
+    def last_signed(self, fingerprint: str) -> Mapping[str, LastSigned]:
+        """Return what a consensus key signed elsewhere, by chain id."""
         ...
 
     def close(self) -> None:

@@ -56,6 +56,21 @@ RECORDS = Schema(
             """,
         ),
         ("ALTER TABLE records ADD COLUMN extractable INTEGER",),
+        (
+            "ALTER TABLE records ADD COLUMN needs_floor INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE records ADD COLUMN successor TEXT",
+            "ALTER TABLE records ADD COLUMN verify_only_from TEXT",
+            """
+            CREATE TABLE last_signed (
+                fingerprint TEXT NOT NULL,
+                chain_id    TEXT NOT NULL,
+                height      INTEGER NOT NULL,
+                round       INTEGER NOT NULL,
+                step        INTEGER NOT NULL,
+                PRIMARY KEY (fingerprint, chain_id)
+            ) WITHOUT ROWID
+            """,
+        ),
     ),
 )
 """``record`` is the SDK's protobuf ``Record``; ``created_at`` RFC 3339, UTC; ``name`` sorts by its UTF-8 bytes."""

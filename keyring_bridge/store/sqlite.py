@@ -10,7 +10,7 @@ from cosmos_formats.pubkeys import KeyType, PublicKey
 from keyring_bridge.errors import DuplicateAddress, InvalidName, KeyExists, KeyNotFound
 from keyring_bridge.model import Purpose
 from keyring_bridge.names import ITEM_SUFFIX
-from keyring_bridge.store.base import StoredRecord
+from keyring_bridge.store.base import LastSigned, StoredRecord
 from keyring_bridge.store.database import Database
 from keyring_bridge.store.nonces import NonceMemory
 from keyring_bridge.store.schema import RECORDS
@@ -18,14 +18,19 @@ from keyring_bridge.store.schema import RECORDS
 if TYPE_CHECKING:
     # Inside the class "list" is the method.
     from builtins import list as List  # noqa: N812 - the name typing gave it
+    from collections.abc import Mapping
     from sqlite3 import Connection
 
     from cosmos_formats.record import Record
 
-_COLUMNS = "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable"
+_COLUMNS = (
+    "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable, "
+    "needs_floor, successor, verify_only_from"
+)
+_MARKS = ",".join("?" * 14)
 _SELECT = f"SELECT {_COLUMNS} FROM records"  # noqa: S608 - constants only
-_INSERT = f"INSERT INTO records ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - constants only
-_UPDATE = f"UPDATE records SET ({_COLUMNS}) = (?,?,?,?,?,?,?,?,?,?,?) WHERE name = ?"  # noqa: S608 - constants only
+_INSERT = f"INSERT INTO records ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants only
+_UPDATE = f"UPDATE records SET ({_COLUMNS}) = ({_MARKS}) WHERE name = ?"  # noqa: S608 - constants only
 
 
 class SqliteStore:
@@ -124,6 +129,27 @@ class SqliteStore:
         """See :class:`~keyring_bridge.store.base.Store`."""
         return self._nonces.note(fingerprint, r, digest)
 
+    def note_last_signed(self, fingerprint: str, chain_id: str, signed: LastSigned) -> None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        with self._records.changing() as connection:
+            connection.execute(
+                "INSERT INTO last_signed VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+                "height = excluded.height, round = excluded.round, step = excluded.step "
+                "WHERE (excluded.height, excluded.round, excluded.step) > (height, round, step)",
+                (fingerprint, chain_id, signed.height, signed.round, signed.step),
+            )
+
+    def last_signed(self, fingerprint: str) -> Mapping[str, LastSigned]:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        with self._records.reading() as connection:
+            rows = connection.execute(
+                "SELECT chain_id, height, round, step FROM last_signed WHERE fingerprint = ?", (fingerprint,)
+            ).fetchall()
+        try:
+            return {chain_id: LastSigned(*signed) for chain_id, *signed in rows}
+        except (ValueError, TypeError) as error:
+            raise self._records.damaged("what a key signed elsewhere cannot be read", error) from error
+
     def close(self) -> None:
         """See :class:`~keyring_bridge.store.base.Store`."""
         self._records.close()
@@ -157,7 +183,10 @@ class SqliteStore:
     def _from_row(self, row: tuple[Any, ...]) -> StoredRecord:
         from cosmos_formats.record import Record
 
-        name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable = row
+        name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable = row[
+            :11
+        ]
+        needs_floor, successor, verify_only_from = row[11:]
         try:
             # The fingerprint column does what a curve check would do, for a tenth of the time.
             decoded = Record.decode(record, check_point=False)
@@ -175,6 +204,9 @@ class SqliteStore:
                 created_at=datetime.fromisoformat(created_at),
                 hardware=None if hardware is None else bool(hardware),
                 extractable=None if extractable is None else bool(extractable),
+                needs_floor=bool(needs_floor),
+                successor=successor,
+                verify_only_from=None if verify_only_from is None else datetime.fromisoformat(verify_only_from),
             )
         except (ValueError, TypeError) as error:
             raise self._records.damaged("a record cannot be read", error) from error
@@ -200,6 +232,9 @@ def _to_row(record: StoredRecord) -> tuple[object, ...]:
         record.created_at.isoformat(timespec="microseconds"),
         record.hardware,
         record.extractable,
+        record.needs_floor,
+        record.successor,
+        None if record.verify_only_from is None else record.verify_only_from.isoformat(timespec="microseconds"),
     )
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,8 +36,9 @@ from keyring_bridge.errors import (
     ProviderError,
     SignatureRejected,
 )
-from keyring_bridge.model import Operation, Purpose, SignRequest
+from keyring_bridge.model import KeyRef, Operation, Purpose, SignRequest
 from keyring_bridge.providers.base import ProviderBase
+from keyring_bridge.secrets import SecretBytes
 from tests.unit.bridge.pipeline import CALLER, CHAIN, Setup
 from tests.unit.bridge.sign_docs import field, msg_send, send_doc, sign_doc
 
@@ -386,3 +388,38 @@ def test_a_transaction_without_the_signers_key_says_so(setup: Setup) -> None:
     doc = sign_doc(field(1, msg_send(own, own)), info, CHAIN)
     with pytest.raises(InvalidSignDoc, match="leaves out"):
         setup.bridge.sign(request(doc), CALLER)
+
+
+def test_a_replaced_key_signs_until_its_date_and_not_after(setup: Setup) -> None:
+    key = make_key(setup)
+    setup.allow("ops")
+    record = setup.keyring.key("ops")
+    for until, signs in ((timedelta(days=1), True), (timedelta(seconds=-1), False)):
+        setup.bridge.store.update(replace(record, verify_only_from=datetime.now(UTC) + until))
+        used = setup.provider.calls
+        if signs:
+            assert setup.bridge.sign(request(send_doc(key, CHAIN)), CALLER).signature
+        else:
+            with pytest.raises(CannotSign, match="ops was replaced by another key and only verifies since"):
+                setup.bridge.sign(request(send_doc(key, CHAIN)), CALLER)
+            assert setup.provider.calls == used
+
+
+def test_a_key_vouches_for_a_statement(setup: Setup) -> None:
+    key = setup.keyring.generate("ops")
+    assert key.uri is not None
+    ref = KeyRef(key.uri, key.record.public_key.plain)  # type: ignore[union-attr]  # a single key
+    proof = setup.bridge.prove("memory", ref, Purpose.ACCOUNT, b"s" * 32)
+    assert proof.message == CHALLENGE_PREFIX + b"s" * 32
+    assert verify(ref.public_key, proof.message, proof.signature)
+    with pytest.raises(InvalidRequest, match="statement of 31 bytes"):
+        setup.bridge.prove("memory", ref, Purpose.ACCOUNT, bytes(31))
+
+
+def test_consensus_keys_from_elsewhere_need_a_floor(setup: Setup) -> None:
+    born = setup.keyring.generate("born", KeyType.ED25519, Purpose.CONSENSUS)
+    with SecretBytes(bytearray(range(32))) as seed:
+        came = setup.keyring.import_secret("came", seed, "ed25519", Purpose.CONSENSUS)
+    with SecretBytes(bytearray(range(1, 33))) as seed:
+        account = setup.keyring.import_secret("ops", seed, "secp256k1")
+    assert [key.needs_floor for key in (born, came, account)] == [False, True, False]

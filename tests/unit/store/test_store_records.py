@@ -18,6 +18,7 @@ from cosmos_formats.record import Local, Multi, Offline, Record
 from keyring_bridge.errors import DuplicateAddress, InvalidName, KeyExists, KeyNotFound, StoreFailed
 from keyring_bridge.model import Purpose
 from keyring_bridge.store import Store, StoredRecord
+from keyring_bridge.store.base import LastSigned
 from keyring_bridge.store.sqlite import SqliteStore
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -271,3 +272,35 @@ def test_times_are_kept_in_utc(store: SqliteStore) -> None:
 def test_records_that_cannot_exist(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         replace(record("val"), **change)
+
+
+def test_what_a_key_signed_elsewhere_is_only_raised(store: SqliteStore, path: Path) -> None:
+    print_ = record("val").record.public_key.address.hex() * 2
+    assert store.last_signed(print_) == {}
+    store.note_last_signed(print_, "a-1", LastSigned(7, 1, 2))
+    for lower in (LastSigned(7, 1, 1), LastSigned(7, 0, 3), LastSigned(6, 9, 3)):
+        store.note_last_signed(print_, "a-1", lower)
+    store.note_last_signed(print_, "", LastSigned(2**63 - 1, 2**31 - 1, 3))
+    with SqliteStore(path) as later:
+        assert later.last_signed(print_) == {"a-1": LastSigned(7, 1, 2), "": LastSigned(2**63 - 1, 2**31 - 1, 3)}
+        later.note_last_signed(print_, "a-1", LastSigned(7, 2, 0))
+    assert store.last_signed(print_)["a-1"] == LastSigned(7, 2, 0)
+
+
+@pytest.mark.parametrize("signed", [(-1, 0, 0), (2**63, 0, 0), (0, -1, 0), (0, 2**31, 0), (0, 0, 4)])
+def test_heights_that_no_chain_has(signed: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        LastSigned(*signed)
+
+
+def test_a_replaced_key_and_one_without_a_floor_come_back_as_they_were(store: SqliteStore, path: Path) -> None:
+    replaced = replace(record("old"), successor=record("new", 2).fingerprint, verify_only_from=WHEN + timedelta(days=1))
+    waiting = replace(record("val", 3), purpose=Purpose.CONSENSUS, needs_floor=True)
+    store.add(replaced)
+    store.add(waiting)
+    with SqliteStore(path) as later:
+        assert [later.get("old"), later.get("val")] == [replaced, waiting]
+    with pytest.raises(ValueError, match="only a consensus key"):
+        replace(record("x"), needs_floor=True)
+    with pytest.raises(ValueError, match="time zone"):
+        replace(record("x"), verify_only_from=datetime(2026, 1, 1))  # what is refused
