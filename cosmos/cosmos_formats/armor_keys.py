@@ -20,7 +20,8 @@ from cosmos_formats.armor import Block, InvalidArmor, decode, encode
 from cosmos_formats.errors import FormatError, InvalidKey
 from cosmos_formats.go_text import NotHexadecimal, hex_bytes
 from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey, pubkey_from_amino, pubkey_from_any
-from cosmos_formats.pubkeys import ETH_TYPE_URLS, TYPE_URLS, KeyType
+from cosmos_formats.private_keys import AMINO_PREFIXES, TYPE_OF
+from cosmos_formats.pubkeys import KeyType
 from cosmos_formats.wipeable import sodium, wipe
 
 PRIVATE_KEY: Final = "TENDERMINT PRIVATE KEY"
@@ -31,23 +32,6 @@ _KEY: Final = 32
 _TAG: Final = 16
 _SECRETBOX_NONCE: Final = 24
 _BCRYPT_COST: Final = 12
-_BCRYPT_LIMIT: Final = 72
-
-_AMINO_PRIVATE: Final = {
-    bytes.fromhex("e1b0f79b"): TYPE_URLS[KeyType.SECP256K1],
-    bytes.fromhex("a3288910"): TYPE_URLS[KeyType.ED25519],
-    bytes.fromhex("fcd2efcc"): ETH_TYPE_URLS[0],
-    bytes.fromhex("2a5ece93"): ETH_TYPE_URLS[1],
-    bytes.fromhex("773b3886"): ETH_TYPE_URLS[2],
-    bytes.fromhex("439faa4f"): ETH_TYPE_URLS[3],
-}
-"""Type URL of the public key by the first bytes of the private one (of ``tendermint/PrivKeySecp256k1`` and so on)."""
-
-_TYPE_OF: Final = {
-    TYPE_URLS[KeyType.SECP256K1]: KeyType.SECP256K1,
-    TYPE_URLS[KeyType.ED25519]: KeyType.ED25519,
-    **dict.fromkeys(ETH_TYPE_URLS, KeyType.ETH_SECP256K1),
-}
 
 
 class WrongPassphrase(FormatError):
@@ -216,23 +200,13 @@ def _open_bcrypt(sealed: bytes, salt: bytes, passphrase: bytes | bytearray) -> b
 
 
 def _bcrypt_key(passphrase: bytes | bytearray, salt: bytes) -> bytearray:
-    from Crypto.Protocol.KDF import bcrypt
+    from cosmos_formats.bcrypt_text import make
 
-    # Go's bcrypt looks at no more of a passphrase. A zero byte ends it in C, and pycryptodome refuses one.
-    with memoryview(passphrase) as view:
-        start = bytearray(view[:_BCRYPT_LIMIT])
-    try:
-        if 0 in start:
-            raise WrongPassphrase("invalid account password")
-        # Its stub says bytes; any buffer will do.
-        text = bcrypt(cast("bytes", start), _BCRYPT_COST, salt)
-        return bytearray(hashlib.sha256(text).digest())
-    finally:
-        wipe(start)
+    return bytearray(hashlib.sha256(make(passphrase, _BCRYPT_COST, salt)).digest())
 
 
 def _to_amino(key: ArmoredPrivateKey) -> bytearray:
-    prefix = next((prefix for prefix, url in _AMINO_PRIVATE.items() if url == key.url), None)
+    prefix = next((prefix for prefix, url in AMINO_PREFIXES.items() if url == key.url), None)
     if prefix is None or key.key_type is KeyType.ED25519 or len(key.secret) != _KEY:
         # An ed25519 key in amino repeats its public half, which this layer does not compute.
         raise InvalidKey(f"{key.key_type} private keys are not written in armor")
@@ -240,10 +214,10 @@ def _to_amino(key: ArmoredPrivateKey) -> bytearray:
 
 
 def _from_amino(clear: bytearray) -> ArmoredPrivateKey:
-    url = _AMINO_PRIVATE.get(bytes(clear[:4]))
+    url = AMINO_PREFIXES.get(bytes(clear[:4]))
     if url is None:
         raise InvalidKey("the armor holds a private key of an unknown type")
-    key_type = _TYPE_OF[url]
+    key_type = TYPE_OF[url]
     size = 64 if key_type is KeyType.ED25519 else _KEY
     if len(clear) != 5 + size or clear[4] != size:
         raise InvalidKey(f"the armor holds a {key_type} private key of a wrong length")

@@ -44,7 +44,7 @@ def derive(seed: bytes | bytearray, path: HdPath) -> bytearray:
                 message[0] = 0
                 message[1:_POINT] = key
             else:
-                message[:_POINT] = _public_point(key)
+                message[:_POINT] = public_point(key)
             message[_POINT:] = index.to_bytes(4)
             tweak, following = _split(hmac_sha512(chain, message))
             added = lib.secp256k1_ec_seckey_tweak_add(context, ffi.from_buffer(key), ffi.from_buffer(tweak))
@@ -67,7 +67,7 @@ def _split(digest: bytearray) -> tuple[bytearray, bytearray]:
     return halves
 
 
-def _public_point(key: bytearray) -> bytes:
+def public_point(key: bytearray) -> bytes:
     """Return the public half of a private key, compressed, 33 bytes."""
     ffi, lib, context = _secp256k1()
     point = ffi.new("secp256k1_pubkey *")

@@ -13,6 +13,11 @@ from typing import Any, Final
 _BLOCK: Final = 128
 _DIGEST: Final = 64
 
+_PAD: Final = ord("=")
+_NO_SEXTET: Final = 0xFF
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_SEXTETS: Final = bytes(_ALPHABET.index(byte) if byte in _ALPHABET else _NO_SEXTET for byte in range(256))
+
 
 def wipe(*buffers: bytearray) -> None:
     """Overwrite buffers with zeros where they are."""
@@ -45,6 +50,41 @@ def hmac_sha512(key: bytes | bytearray, message: bytes | bytearray) -> bytearray
     finally:
         wipe(inner, outer)
     return output
+
+
+def unbase64(text: bytes | bytearray | memoryview) -> bytearray:
+    """Decode canonical base64 (RFC 4648, section 4) into a buffer, leaving no copy of text or result behind.
+
+    Raises:
+        ValueError: A character that base64 does not have, wrong padding, or bits behind the last byte.
+    """
+    size = len(text)
+    if size % 4:
+        raise ValueError("base64 of a wrong length")
+    padding = 0 if not size or text[-1] != _PAD else 2 if text[-2] == _PAD else 1
+    digits = bytearray(text)
+    output = bytearray(size // 4 * 3)
+    try:
+        if padding:
+            digits[size - padding :] = b"A" * padding
+        values = digits.translate(_SEXTETS)
+        wipe(digits)
+        digits = values
+        if _NO_SEXTET in values or (padding and values[size - padding - 1] & (3 if padding == 1 else 15)):
+            raise ValueError("not canonical base64")
+        # Every number here fits a byte: Python shares those, and makes none anew that would stay in memory.
+        at = 0
+        columns = [values[start::4] for start in range(4)]
+        for a, b, c, d in zip(*columns, strict=True):
+            output[at] = a << 2 | b >> 4
+            output[at + 1] = (b & 15) << 4 | c >> 2
+            output[at + 2] = (c & 3) << 6 | d
+            at += 3
+        wipe(*columns)
+        with memoryview(output) as view:
+            return bytearray(view[: len(output) - padding])
+    finally:
+        wipe(digits, output)
 
 
 @cache

@@ -141,7 +141,37 @@ def read(data: bytes, layout: Mapping[int, Kind]) -> Fields:
     return Fields(values)
 
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
+def locate(data: bytes | bytearray, start: int = 0, end: int | None = None) -> dict[int, tuple[int, int]]:
+    """Find the fields of a message that holds a secret, without making copies of them.
+
+    Args:
+        data: Where the message is.
+        start: Its first byte.
+        end: Behind its last byte; the end of ``data`` if None.
+
+    Returns:
+        By number where the content of each field begins and ends.
+
+    Raises:
+        InvalidProtobuf: Cut off, a varint in it, or fields that are repeated or out of order.
+    """
+    end = len(data) if end is None else end
+    found: dict[int, tuple[int, int]] = {}
+    last = 0
+    while start < end:
+        tag, start = read_varint(data, start)
+        size, start = read_varint(data, start)
+        if tag & 7 != _WIRE_LEN or tag >> 3 <= last:
+            raise InvalidProtobuf(f"field {tag >> 3} is out of order or has wire type {tag & 7}")
+        last = tag >> 3
+        if size > end - start:
+            raise InvalidProtobuf(f"field {last} is cut off")
+        found[last] = (start, start + size)
+        start += size
+    return found
+
+
+def read_varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
     """Read an unsigned varint of at most 64 bits in its shortest form.
 
     Args:

@@ -100,7 +100,7 @@ def test_the_older_key_derivation(passphrase: bytes) -> None:
     with pytest.raises(WrongPassphrase, match=r"^invalid account password$"):
         armor_keys.decrypt_private_key(text, passphrase[:71] + b"?")
     with pytest.raises(WrongPassphrase):
-        armor_keys.decrypt_private_key(text, b"\0" + passphrase)
+        armor_keys.decrypt_private_key(text, b"\0x" + passphrase)
 
 
 def test_an_ed25519_key() -> None:
