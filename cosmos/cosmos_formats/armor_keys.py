@@ -17,7 +17,7 @@ from typing import Final, cast
 
 from cosmos_formats.anyvalue import AnyValue
 from cosmos_formats.armor import Block, InvalidArmor, decode, encode
-from cosmos_formats.errors import FormatError, InvalidKey
+from cosmos_formats.errors import FormatError, InvalidKey, WrongPassword
 from cosmos_formats.go_text import NotHexadecimal, hex_bytes
 from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey, pubkey_from_amino, pubkey_from_any
 from cosmos_formats.private_keys import AMINO_PREFIXES, TYPE_OF
@@ -34,7 +34,7 @@ _SECRETBOX_NONCE: Final = 24
 _BCRYPT_COST: Final = 12
 
 
-class WrongPassphrase(FormatError):
+class WrongPassphrase(WrongPassword):
     """The passphrase does not open the armor, or the armor was changed."""
 
     code = "wrong_passphrase"

@@ -43,3 +43,9 @@ class InvalidSignDoc(FormatError):
     """A sign document that cannot be read completely and unambiguously in its declared mode."""
 
     code = "sign_doc_invalid"
+
+
+class WrongPassword(FormatError):
+    """A password that does not open what it should; or what it should open is damaged, where nothing tells which."""
+
+    code = "wrong_password"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cosmos_formats import secret_json
-from cosmos_formats.errors import FormatError
+from cosmos_formats.errors import FormatError, WrongPassword
 from cosmos_formats.key_unwrap import InvalidUnwrap, unwrap
 from cosmos_formats.wipeable import wipe
 
@@ -67,12 +67,6 @@ class TooManyRounds(InvalidKeyringFile):
     """The file wants more rounds of key derivation than :data:`MOST_ROUNDS`."""
 
     code = "too_many_rounds"
-
-
-class WrongPassword(InvalidKeyringFile):
-    """The password does not open the file, or the file's header or wrapped key is damaged: nothing tells which."""
-
-    code = "wrong_password"
 
 
 class DamagedItem(InvalidKeyringFile):

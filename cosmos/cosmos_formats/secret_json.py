@@ -57,7 +57,7 @@ def load(text: bytes | bytearray, *members: str) -> Document:
     # In a JSON string a quotation mark has a backslash in front, so `name":` can only end a member's name.
     names = b"|".join(re.escape(name.encode()) for name in members)
     pattern = re.compile(rb'"(?:' + names + rb')"[ \t\r\n]*:[ \t\r\n]*"([A-Za-z0-9+/=]*)"')
-    spans = tuple(found.span(1) for found in pattern.finditer(text))
+    spans = tuple(found.span(1) for found in pattern.finditer(text)) if members else ()
     rest = bytearray()
     at = 0
     for number, (start, end) in enumerate(spans):

@@ -17,6 +17,7 @@ _PAD: Final = ord("=")
 _NO_SEXTET: Final = 0xFF
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _SEXTETS: Final = bytes(_ALPHABET.index(byte) if byte in _ALPHABET else _NO_SEXTET for byte in range(256))
+_DIGITS: Final = bytes(int(chr(byte), 16) if chr(byte) in "0123456789abcdefABCDEF" else 0xFF for byte in range(256))
 
 
 def wipe(*buffers: bytearray) -> None:
@@ -85,6 +86,24 @@ def unbase64(text: bytes | bytearray | memoryview) -> bytearray:
             return bytearray(view[: len(output) - padding])
     finally:
         wipe(digits, output)
+
+
+def unhex(text: bytes | bytearray | memoryview) -> bytearray:
+    """Decode hexadecimal digits of either case into a buffer, leaving no copy of text or result behind.
+
+    Raises:
+        ValueError: Another character, or an odd number of digits.
+    """
+    if len(text) % 2:
+        raise ValueError("an odd number of digits")
+    output = bytearray(len(text) // 2)
+    for at in range(len(output)):
+        high, low = _DIGITS[text[2 * at]], _DIGITS[text[2 * at + 1]]
+        if high > 15 or low > 15:
+            wipe(output)
+            raise ValueError("not hexadecimal digits")
+        output[at] = high << 4 | low
+    return output
 
 
 @cache

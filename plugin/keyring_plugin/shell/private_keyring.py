@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cosmos_formats.file_keyring import file_name
 from keyring_bridge.config.files import locked, private_dir, write_atomic
 
 if TYPE_CHECKING:
@@ -46,16 +47,16 @@ class PrivateKeyring:
         """Let the keyring hold exactly these records."""
         wanted = {name: data for record in records for name, data in _items(record).items()}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in wanted.items()}
-        if self._held() == digests and self._there() >= {_file_name(name) for name in digests}:
+        if self._held() == digests and self._there() >= {file_name(name) for name in digests}:
             return
         private_dir(self._folder)
         private_dir(self._items)
         with locked(self._folder / "lock"):
             held = self._held()
             for name in sorted(held.keys() - digests.keys()):
-                (self._items / _file_name(name)).unlink(missing_ok=True)
+                (self._items / file_name(name)).unlink(missing_ok=True)
             for name, data in wanted.items():
-                path = self._items / _file_name(name)
+                path = self._items / file_name(name)
                 if held.get(name) != digests[name] or not path.exists():
                     write_atomic(path, _encrypted(name, data))
             write_atomic(self._folder / _LISTED, json.dumps(digests).encode())
@@ -82,10 +83,6 @@ def _items(record: StoredRecord) -> dict[str, bytes]:
     public = Record(record.name, key, Multi() if isinstance(record.record.item, Multi) else Offline())
     item = f"{record.name}.info"
     return {item: public.encode(), f"{key.address.hex()}.address": item.encode()}
-
-
-def _file_name(item: str) -> str:
-    return item.replace("%", "%25").replace("/", "%2F")
 
 
 def _encrypted(name: str, data: bytes) -> bytes:
