@@ -57,7 +57,8 @@ class SecretBytes:
         """Overwrite the buffer with zeros and let go of it. May be called again."""
         buffer, self._buffer = self._buffer, None
         if buffer is not None:
-            wipe(buffer)
+            # Not by wipe(): when the interpreter ends, this module's names may be gone before the last secret is.
+            buffer[:] = bytes(len(buffer))
 
     @property
     def wiped(self) -> bool:

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from keyring_bridge.secrets import SecretBytes
+from keyring_bridge.secrets import SecretBytes, secret_bytes
 
 PIN = b"hunter2-4711"
 
@@ -38,6 +38,15 @@ def test_leaving_the_block_wipes_also_after_an_error() -> None:
 def test_dropping_the_last_reference_wipes() -> None:
     buffer = bytearray(PIN)
     secret = SecretBytes(buffer)
+    del secret
+    assert buffer == bytes(len(PIN))
+
+
+def test_a_secret_that_outlives_its_module_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is when the interpreter ends: the module's own names are gone before the last object."""
+    buffer = bytearray(PIN)
+    secret = SecretBytes(buffer)
+    monkeypatch.setattr(secret_bytes, "wipe", None)
     del secret
     assert buffer == bytes(len(PIN))
 
