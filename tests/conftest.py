@@ -8,11 +8,20 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.chain.fixtures"]
 
 _OURS = ("KEYRING_BRIDGE_CONFIG", "CREDENTIALS_DIRECTORY", "SOFTHSM2_CONF")
 _PLACES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+
+
+# How long an example takes says what else the machine does. `--hypothesis-profile=thorough` tries many more of them;
+# where CI is set, hypothesis draws the same ones in every run.
+_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("usual", settings.get_profile("ci" if "CI" in os.environ else "default"), **_QUIET)
+settings.register_profile("thorough", max_examples=2000, **_QUIET)
+settings.load_profile("usual")
 
 
 def pytest_configure() -> None:
