@@ -35,13 +35,14 @@ _FIELD_OPTIONS: Final = {
     93002: "scalar",
     65001: "nullable",
     65003: "customtype",
+    65010: "stdtime",
     11110003: "amino.encoding",
     11110004: "amino.field_name",
     11110005: "amino.dont_omitempty",
     11110006: "amino.oneof_name",
 }
 # Options that are there and say what holds without them.
-_DEFAULTS: Final = {(65001, 1), (11110005, 0)}
+_DEFAULTS: Final = {(65001, 1), (65010, 0), (11110005, 0)}
 # By their numbers in FieldDescriptorProto.Type, from 1.
 _TYPES: Final = (
     "double",

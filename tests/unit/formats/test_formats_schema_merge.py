@@ -19,6 +19,7 @@ from cosmos_formats.schema import Schema, default_schema
 from cosmos_formats.schema_index import PLUMBING, InvalidSchema
 from cosmos_formats.schema_merge import _FIXED, LARGEST_SET, SchemaContradicts, merge
 from cosmos_formats.signing.registries import is_placeholder
+from tests.amino_types import STD_TIME, options
 
 SHIPPED = (Path(cosmos_formats.__file__).parent / "data" / "sdk.binpb").read_bytes()
 BANK_TX = "cosmos/bank/v1beta1/tx.proto"
@@ -168,6 +169,14 @@ def message_as_enum(files: FileDescriptorSet) -> None:
     file.enum_type.add(name="MsgSendResponse").value.add(name="NOTHING", number=0)
 
 
+def other_go_time(files: FileDescriptorSet) -> None:
+    """Decides what amino JSON writes for a time that is not set."""
+    file = file_of(files, "cosmos/authz/v1beta1/authz.proto")
+    (grant,) = [message for message in file.message_type if message.name == "Grant"]
+    (expiration,) = [field for field in grant.field if field.name == "expiration"]
+    expiration.options.MergeFromString(options({STD_TIME: False}))
+
+
 def other_any(files: FileDescriptorSet) -> None:
     url, value = file_of(files, "google/protobuf/any.proto").message_type[0].field
     url.number, value.number = 2, 1
@@ -198,6 +207,7 @@ def other_empty(files: FileDescriptorSet) -> None:
         (proto2, "cosmos.base.v1beta1.Coin kind"),
         (swapped_votes, "cosmos.gov.v1.VoteOption value 1"),
         (message_as_enum, "cosmos.bank.v1beta1.MsgSendResponse kind"),
+        (other_go_time, "cosmos.authz.v1beta1.Grant field 2"),
         (other_any, "google.protobuf.Any field 1"),
         (other_empty, "google.protobuf.Int64Value number of value"),
     ],
