@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from cosmos_formats.signing.facts import is_denom
 from keyring_bridge.cli.render import PLAIN, Style
 from keyring_bridge.cli.safe_text import safe
 
@@ -135,7 +136,7 @@ def _fields(fields: Mapping[str, Any], indent: str, style: Style, *, known: bool
 def _field(name: str, value: object, indent: str, style: Style) -> Iterator[str]:
     label = f"{indent}{safe(name, 200)}:"
     if isinstance(value, dict):
-        if set(value) == {"denom", "amount"}:
+        if set(value) == {"denom", "amount"} and is_denom(value["denom"]) and _is_number(value["amount"]):
             yield f"{label} {safe(value['amount'])}{safe(value['denom'])}"
         elif "@type" in value:
             heading = f"{label} {safe(value['@type'], 512)}"
@@ -152,6 +153,12 @@ def _field(name: str, value: object, indent: str, style: Style) -> Iterator[str]
         yield f"{label} {'yes' if value else 'no'}"
     else:
         yield f"{label} {safe(value, _LONGEST_VALUE)}"
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether an amount is a number; anything else is shown apart from the denomination behind it."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit()
 
 
 def _is_unknown(value: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ not inside packed messages, which have facts of their own.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _ADDRESSES: Final = frozenset(
 )
 # Some modules (IBC's transfer among them) name the receiver without saying that it is an address.
 _RECEIVER_NAMES: Final = frozenset({"receiver", "recipient", "to_address", "to"})
+_DENOM: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}")
+"""What the SDK takes for the name of a denomination."""
 _DEPTH: Final = 32
 _LARGEST: Final = 78  # digits of 2²⁵⁶, beyond which the SDK's integers do not go
 
@@ -38,7 +41,8 @@ class Coin:
     amount: int
 
     def __str__(self) -> str:
-        return f"{self.amount}{self.denom}"
+        # No chain has a denomination called `000uve` or `uve, 5uatom`; beside its amount it would read as another coin.
+        return f"{self.amount}{self.denom}" if is_denom(self.denom) else f"{self.amount} {self.denom!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ def facts(message: Message) -> MessageFacts:
         amounts=tuple([Coin(denom, amount) for denom, amount in coins if amount is not None]),
         unreadable_amounts=any(amount is None for _, amount in coins),
     )
+
+
+def is_denom(text: str) -> bool:
+    """Tell whether a denomination may have this name in the SDK."""
+    return _DENOM.fullmatch(text) is not None
 
 
 def parse_amount(text: str) -> int | None:
