@@ -55,9 +55,8 @@ _FIXED: Final = frozenset(
 )
 """Files that describe others, and protobuf's own: always the shipped ones, or those of the installed library."""
 _GOOGLE: Final = "google.protobuf"
-_PLUMBING_PACKAGES: Final = frozenset(
-    {"amino", "cosmos_proto", "gogoproto", "google.api", _GOOGLE, f"{_GOOGLE}.compiler"}
-)
+_PLUMBING_PACKAGES: Final = {place: place.strip("/").replace("/", ".") for place in PLUMBING if place.endswith("/")}
+"""The one package that each folder of files that describe others may have."""
 
 
 class SchemaContradicts(InvalidSchema):
@@ -213,10 +212,16 @@ def _settle_json_names(full_name: str, message: DescriptorProto) -> None:
 
 def _check_place(file: FileDescriptorProto, ours: Mapping[str, FileDescriptorProto]) -> None:
     """Refuse files whose messages would be overlooked, or would stand for protobuf's own."""
-    declares = bool(file.message_type or file.enum_type)
-    if declares and file.name.startswith(PLUMBING) and file.package not in _PLUMBING_PACKAGES:
-        raise InvalidSchema(f"{file.name!r} hides messages of {file.package!r} where no messages of a chain are")
-    if declares and _in_google(file.package) and file.name not in ours and not file.name.startswith(PLUMBING):
+    if not (file.message_type or file.enum_type) or file.name in _FIXED:
+        return
+    for place in PLUMBING:
+        if file.name.startswith(place):
+            if file.package != _PLUMBING_PACKAGES.get(place):
+                raise InvalidSchema(
+                    f"{file.name!r} hides messages of {file.package!r} where no messages of a chain are"
+                )
+            return
+    if _in_google(file.package) and file.name not in ours:
         raise InvalidSchema(f"{file.name!r} redefines {_GOOGLE}")
 
 

@@ -329,6 +329,13 @@ def new_file(name: str, package: str, message: str = "Message", *, imports: tupl
     return add
 
 
+def alone(name: str, package: str, message: str) -> bytes:
+    """A set of this file and none that ships."""
+    files = FileDescriptorSet()
+    new_file(name, package, message)(files)
+    return files.SerializeToString()
+
+
 def unresolved(files: FileDescriptorSet) -> None:
     new_file("market/v1/tx.proto", "market.v1")(files)
     files.file[-1].message_type[0].field.add(name="what", number=1, type=11, label=1, type_name=".market.v1.Nothing")
@@ -363,6 +370,11 @@ def ambiguous_json(files: FileDescriptorSet) -> None:
         (shipped_set(new_file("google/protobuf/more.proto", "google.protobuf.more")), "redefines google.protobuf"),
         (shipped_set(new_file("gogoproto/bank.proto", "market.v1")), "hides messages of 'market.v1'"),
         (shipped_set(new_file("google/api/bank.proto", "cosmos.bank.v1beta1")), "hides messages"),
+        # Without the file that they are in, they would stand for protobuf's own.
+        (alone("amino/x.proto", "google.protobuf", "Any"), "hides messages of 'google.protobuf'"),
+        (alone("amino/x.proto", "cosmos_proto", "Any"), "hides messages of 'cosmos_proto'"),
+        (alone("google/protobuf/compiler/x.proto", "google.protobuf", "Any"), "hides messages"),
+        (alone("google/protobuf/descriptor.proto.x", "google.protobuf", "Any"), "hides messages"),
         (shipped_set(new_file("a b.proto", "a", "A B")), "contradicts itself"),
     ],
 )
