@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import ETH_TYPE_URLS, KeyType
+from keyring_bridge.cli.chain_defaults import chain_of_keys, key_type_of
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
@@ -40,9 +41,10 @@ def configure_keygen(parser: Parser) -> None:
         "--key-type",
         metavar="TYPE",
         choices=[*(str(key_type) for key_type in KeyType), *ETH_TYPE_URLS],
-        help="secp256k1 (default), eth_secp256k1 or the type URL of a chain's eth_secp256k1 key, ed25519, secp256r1 "
-        "or x25519. ed25519 needs --purpose, because such a key may be a "
-        "validator's; `virtengine hsm keygen` takes ed25519 when nothing is said, this command does not",
+        help="secp256k1 (default, unless `hsm chain` knows another type of the chain's account keys), eth_secp256k1 or "
+        "the type URL of a chain's eth_secp256k1 key, ed25519, secp256r1 or x25519. ed25519 needs --purpose, because "
+        "such a key may be a validator's; `virtengine hsm keygen` takes ed25519 when nothing is said, this command "
+        "does not",
     )
     parser.add_argument(
         "--purpose",
@@ -67,8 +69,11 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.cli.token_view import read_back
     from keyring_bridge.keyring import Keyring
 
-    url = arguments.key_type if arguments.key_type in ETH_TYPE_URLS else ""
-    key_type, purpose = key_kind(str(KeyType.ETH_SECP256K1) if url else arguments.key_type, arguments.purpose)
+    asked = arguments.key_type
+    if asked is None and arguments.purpose in (None, Purpose.ACCOUNT):
+        asked = key_type_of(chain_of_keys(session, arguments.chain_id))
+    url = asked if asked in ETH_TYPE_URLS else ""
+    key_type, purpose = key_kind(str(KeyType.ETH_SECP256K1) if url else asked, arguments.purpose)
     provider = chosen_provider(arguments, session.config)
     if purpose is Purpose.ACCOUNT:
         check_starter(session.config.policy_path, arguments.chain_id, arguments.message)

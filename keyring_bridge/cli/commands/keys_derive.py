@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keyring_bridge.cli.chain_defaults import chain_of_keys, key_type_of
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import chosen_provider
 from keyring_bridge.cli.secret_options import SOURCES, can_be_shown, read_new_secret, read_secret, show_once
@@ -44,12 +45,15 @@ def add_derive_options(parser: Parser) -> None:
         "--key-type",
         "--algo",
         metavar="TYPE",
-        default="secp256k1",
-        help=f"{' or '.join(DERIVED_TYPES)}, or the type URL of a chain's eth_secp256k1 key (default: secp256k1)",
+        help=f"{' or '.join(DERIVED_TYPES)}, or the type URL of a chain's eth_secp256k1 key (default: what "
+        "`hsm chain` knows of the chain, else secp256k1)",
     )
     group.add_argument("--hd-path", metavar="PATH", help="the whole path, such as m/44'/118'/0'/0/0")
     group.add_argument(
-        "--coin-type", metavar="N", type=int, help="coin type in the path (default: 118; 60 for eth_secp256k1)"
+        "--coin-type",
+        metavar="N",
+        type=int,
+        help="coin type in the path (default: what `hsm chain` knows of the chain, else 118, or 60 for eth_secp256k1)",
     )
     group.add_argument("--account", metavar="N", type=int, default=0, help="account in the path (default: 0)")
     group.add_argument("--index", metavar="N", type=int, default=0, help="address index in the path (default: 0)")
@@ -68,7 +72,9 @@ def add_derived(
     Returns:
         The record, its starter policy, and what else is to be told of it.
     """
-    path = _path(arguments)
+    chain = chain_of_keys(session, arguments.chain_id)
+    key_type = arguments.key_type or key_type_of(chain)
+    path = _path(arguments, key_type, None if chain is None else chain.coin_type)
     if arguments.source is not None and not arguments.recover:
         raise UsageError("--source goes with --recover")
     if not (arguments.recover or arguments.no_backup or can_be_shown()):
@@ -78,14 +84,16 @@ def add_derived(
     with session.keyring() as keyring:
         _check_free(keyring, arguments.name)
         if arguments.recover:
-            record = _recover(arguments, keyring, path, provider)
+            record = _recover(arguments, keyring, path, key_type, provider)
         else:
-            record = _make(arguments, session, keyring, path, provider)
+            record = _make(arguments, session, keyring, path, key_type, provider)
     policy = write_starter(session, record, arguments.chain_id, arguments.message)
     return record, policy, {"hd_path": path}
 
 
-def _make(arguments: argparse.Namespace, session: Session, keyring: Keyring, path: str, provider: str) -> StoredRecord:
+def _make(
+    arguments: argparse.Namespace, session: Session, keyring: Keyring, path: str, key_type: str, provider: str
+) -> StoredRecord:
     passphrase = _passphrase(arguments)
     try:
         record, mnemonic = keyring.new_mnemonic(
@@ -93,7 +101,7 @@ def _make(arguments: argparse.Namespace, session: Session, keyring: Keyring, pat
             "english",
             path,
             passphrase,
-            arguments.key_type,
+            key_type,
             provider=provider,
             allow_unhardened=arguments.allow_unhardened,
         )
@@ -106,7 +114,7 @@ def _make(arguments: argparse.Namespace, session: Session, keyring: Keyring, pat
     return record
 
 
-def _recover(arguments: argparse.Namespace, keyring: Keyring, path: str, provider: str) -> StoredRecord:
+def _recover(arguments: argparse.Namespace, keyring: Keyring, path: str, key_type: str, provider: str) -> StoredRecord:
     with read_secret(arguments.source or "prompt", "mnemonic") as mnemonic:
         passphrase = _passphrase(arguments)
         try:
@@ -115,7 +123,7 @@ def _recover(arguments: argparse.Namespace, keyring: Keyring, path: str, provide
                 mnemonic,
                 passphrase,
                 path,
-                arguments.key_type,
+                key_type,
                 provider=provider,
                 allow_unhardened=arguments.allow_unhardened,
             )
@@ -134,15 +142,15 @@ def _wipe(secret: SecretBytes | None) -> None:
         secret.wipe()
 
 
-def _path(arguments: argparse.Namespace) -> str:
+def _path(arguments: argparse.Namespace, key_type: str, of_chain: int | None) -> str:
     from cosmos_formats.hd import Bip44Path
 
     if arguments.hd_path is not None:
         if arguments.coin_type is not None or arguments.account or arguments.index:
             raise UsageError("--hd-path is the whole path; it does not go with --coin-type, --account or --index")
         return str(arguments.hd_path)
-    kind = KeyKind.of(arguments.key_type).key_type
-    coin_type = arguments.coin_type if arguments.coin_type is not None else _COIN_TYPES.get(kind, 118)
+    usual = _COIN_TYPES.get(KeyKind.of(key_type).key_type, 118)
+    coin_type = next(number for number in (arguments.coin_type, of_chain, usual) if number is not None)
     return str(Bip44Path(44, coin_type, arguments.account, False, arguments.index))
 
 

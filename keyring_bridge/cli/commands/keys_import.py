@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyring_bridge.cli.chain_defaults import chain_of_keys, key_type_of
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
@@ -62,8 +63,8 @@ def configure_import_hex(parser: Parser) -> None:
         "--key-type",
         "--algo",
         metavar="TYPE",
-        default="secp256k1",
-        help=f"{', '.join(SIGNING_TYPES)}, or the type URL of a chain's eth_secp256k1 key (default: secp256k1)",
+        help=f"{', '.join(SIGNING_TYPES)}, or the type URL of a chain's eth_secp256k1 key (default: what `hsm chain` "
+        "knows of the chain, else secp256k1)",
     )
     add_provider_options(parser)
     add_policy_options(parser)
@@ -80,8 +81,9 @@ def import_hex(arguments: argparse.Namespace, session: Session) -> Result:
         )
     provider = chosen_provider(arguments, session.config)
     check_starter(session.config.policy_path, arguments.chain_id, arguments.message)
+    key_type = arguments.key_type or key_type_of(chain_of_keys(session, arguments.chain_id))
     with session.keyring() as keyring, read_secret(arguments.source, "private key in hexadecimal digits") as digits:
-        record = keyring.import_priv_key_hex(arguments.name, digits, arguments.key_type, provider=provider)
+        record = keyring.import_priv_key_hex(arguments.name, digits, key_type, provider=provider)
     return _result(session, record, write_starter(session, record, arguments.chain_id, arguments.message))
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cosmos_formats.pubkeys import KeyType
+from keyring_bridge.cli.chain_defaults import chain_of_keys, key_type_of
 from keyring_bridge.cli.commands.keys_derive import add_derive_options, add_derived
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
@@ -112,9 +113,16 @@ def _add_from_token(arguments: argparse.Namespace, session: Session) -> tuple[St
     with session.keyring() as keyring:
         info = _token_key(keyring, provider, matches)
         # On the curve of secp256k1 the token cannot tell what the key is used as.
-        algorithm = arguments.key_type if info.key_type is KeyType.SECP256K1 else None
+        algorithm = _used_as(arguments, session, info, purpose) if info.key_type is KeyType.SECP256K1 else None
         record = keyring.adopt(info, provider, name=arguments.name, purpose=purpose, algorithm=algorithm)
     return record, write_starter(session, record, arguments.chain_id, arguments.message)
+
+
+def _used_as(arguments: argparse.Namespace, session: Session, info: KeyInfo, purpose: Purpose | None) -> str | None:
+    """Return what a key on the curve of secp256k1 is used as: what was said, or what the chain's account keys are."""
+    if arguments.key_type is not None or (info.purpose or purpose) is not Purpose.ACCOUNT:
+        return cast("str | None", arguments.key_type)
+    return key_type_of(chain_of_keys(session, arguments.chain_id))
 
 
 def _matcher(uri: str | None, label: str | None) -> Callable[[str, str], bool]:

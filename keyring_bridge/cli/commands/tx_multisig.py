@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from keyring_bridge.cli.chain_defaults import prefix_of
 from keyring_bridge.cli.commands.tx_options import (
     account_of,
     add_account,
@@ -117,7 +118,8 @@ def _account(
     with session.keyring() as keyring:
         record = find(keyring, arguments.name)
         key = multisig_key(record)
-        account = account_of(arguments, session, chain_id, address.encode(session.config.prefix, record.address))
+        own = address.encode(prefix_of(session, chain_id), record.address)
+        account = account_of(arguments, session, chain_id, own)
         check_number(account.number, "account number")
         check_number(account.sequence, "sequence")
         yield key, account, chain_id, schema_of(session, chain_id)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyring_bridge.cli.chain_defaults import chain_book
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.errors import ConfigMissing, InvalidRequest
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from cosmos_formats.schema import Schema
     from cosmos_formats.signing.textual import CoinMetadata
     from cosmos_formats.tx import Transaction
-    from keyring_bridge.chains import ChainBook
     from keyring_bridge.cli.parser import Parser
     from keyring_bridge.cli.session import Session
     from keyring_bridge.node import Account, Node
@@ -137,7 +137,7 @@ def schema_of(session: Session, chain_id: str) -> Schema:
     """Return the message types of a chain; the shipped ones if nothing is known about it."""
     from cosmos_formats.schema import default_schema
 
-    book = _book(session) if chain_id else None
+    book = chain_book(session) if chain_id else None
     return default_schema() if book is None else book.schema(chain_id)
 
 
@@ -145,18 +145,9 @@ def metadata_of(session: Session, chain_id: str) -> Mapping[str, CoinMetadata]:
     """Return the metadata of a chain's coins, in whose units TEXTUAL shows amounts."""
     from cosmos_formats.signing.textual import CoinMetadata
 
-    book = _book(session)
+    book = chain_book(session)
     coins = {} if book is None else book.coin_metadata(chain_id)
     return {denom: CoinMetadata.from_json(coin) for denom, coin in coins.items()}
-
-
-def _book(session: Session) -> ChainBook | None:
-    from keyring_bridge.chains import ChainBook
-
-    try:
-        return ChainBook(session.config.state_dir)
-    except ConfigMissing:
-        return None
 
 
 def account_of(arguments: argparse.Namespace, session: Session, chain_id: str, address: str) -> Account:
@@ -185,7 +176,7 @@ def open_node(arguments: argparse.Namespace, session: Session, chain_id: str) ->
     from keyring_bridge.node import Node
 
     if arguments.grpc is None:
-        book = _book(session)
+        book = chain_book(session)
         chain = None if book is None else book.get(chain_id)
         if chain is not None and chain.grpc:
             return Node(chain.grpc, tls=chain.settings.tls)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from keyring_bridge.cli.chain_defaults import prefix_of
 from keyring_bridge.cli.commands.tx_options import (
     account_of,
     add_account,
@@ -108,13 +109,14 @@ def signer_for(
     arguments: argparse.Namespace, session: Session, chain_id: str, schema: Schema
 ) -> Iterator[tuple[TransactionSigner, Account]]:
     """Open the keyring and yield who signs, with account number and sequence of the account."""
+    from cosmos_formats.address import encode
     from keyring_bridge.cli.records import find
     from keyring_bridge.tx.signing import SignOptions, TransactionSigner
 
     with session.keyring() as keyring:
         record = find(keyring, arguments.signer)
         group = _group(arguments, keyring)
-        address = _address(record if group is None else group[0], session)
+        address = encode(prefix_of(session, chain_id), (record if group is None else group[0]).address)
         account = account_of(arguments, session, chain_id, address)
         mode = None if arguments.sign_mode is None else _sign_mode(arguments.sign_mode)
         options = SignOptions(chain_id, account.number, mode, arguments.amend, arguments.overwrite)
@@ -158,12 +160,6 @@ def _group(arguments: argparse.Namespace, keyring: Keyring) -> tuple[StoredRecor
     from keyring_bridge.tx.signing import multisig_key
 
     return record, multisig_key(record)
-
-
-def _address(record: StoredRecord, session: Session) -> str:
-    from cosmos_formats import address
-
-    return address.encode(session.config.prefix, record.address)
 
 
 def _sign_mode(name: str) -> SignMode:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cosmos_formats.address import decode, encode
 from tests.integration.cli.harness import Cli
 from tests.integration.cli.test_tx_commands import address, allow_every_mode, unsigned, write
 
@@ -45,6 +46,30 @@ def test_a_node_says_account_number_and_sequence(cli: Cli, honest: str) -> None:
     checked = cli.run("tx", "verify", "-", *node, stdin=later)
     assert (checked.code, "sequence mismatch" in checked.out) == (9, True)
     cli.fails("tx", "sign", file, "--from", "ann", "--grpc", "no host", code=2, error="invalid_request")
+
+
+def test_a_node_is_asked_for_the_address_that_its_chain_knows(tmp_path: Path, honest: str) -> None:
+    """One installation, whose own prefix is another, signs for several chains."""
+    cli = Cli(tmp_path / "home")
+    cli.ok("init", "--backend", "software", "--chain-id", "hub-1", "--prefix", "cosmos")
+    for name in ("ann", "bob"):
+        cli.ok("keygen", "--label", name, "--chain-id", "market-1")
+    allow_every_mode(cli)
+    add_chain(cli, honest)
+    keys = [json.loads(cli.json("keys", "show", name)["pubkey"]) for name in ("ann", "bob")]
+    both = {"@type": "/cosmos.crypto.multisig.LegacyAminoPubKey", "threshold": 1, "public_keys": keys}
+    cli.ok("keys", "add", "both", "--pubkey", json.dumps(both))
+    chain = ("--chain-id", "market-1")
+    for name in ("ann", "both"):
+        file = write(cli, f"{name}.json", unsigned(encode("ve", decode(address(cli, name))[1])))
+        if name == "ann":
+            text = cli.ok("tx", "sign", file, "--from", name, *chain)
+        else:
+            part = cli.home / "part.json"
+            part.write_text(cli.ok("tx", "sign", file, "--from", "bob", "--multisig", name, *chain))
+            text = cli.ok("tx", "multisign", file, name, str(part), *chain)
+        assert json.loads(text)["auth_info"]["signer_infos"][0]["sequence"] == "5"
+        assert cli.json("tx", "verify", "-", *chain, stdin=text.encode())["ok"] is True
 
 
 def test_the_entry_of_a_chain_knows_node_messages_and_coins(cli: Cli, honest: str) -> None:
