@@ -195,16 +195,18 @@ def test_a_wrong_pin_is_sent_once(typist: Cli, start: Start, relay: Relay) -> No
 
 
 def test_idling_locks(typist: Cli, start: Start, relay: Relay) -> None:
-    agent = start(typist, "--idle-lock", "1.5")
-    assert typing(typist, "unlock", answers={"PIN for token desk": PIN}).code == 0
+    agent = start(typist, "--idle-lock", "4")
+    # Nothing that takes time stands between unlocking and signing: there are only the four seconds.
     plugin = relay(typist)
-    assert "result" in plugin.sign("ops", document(plugin, "ops"))
-    agent.wait_said("locked after 1.5 idle seconds")
+    document_ = document(plugin, "ops")
+    assert typing(typist, "unlock", answers={"PIN for token desk": PIN}).code == 0
+    assert "result" in plugin.sign("ops", document_)
+    agent.wait_said("locked after 4 idle seconds")
     assert state(typist) == ("locked", "idle")
     assert ok(typist, "status")["providers"][0]["state"] == "locked"
-    assert code_of(plugin.sign("ops", document(plugin, "ops"))) == "pin_required"
+    assert code_of(plugin.sign("ops", document_)) == "pin_required"
     assert typing(typist, "unlock", answers={"PIN for token desk": PIN}).code == 0
-    assert "result" in plugin.sign("ops", document(plugin, "ops"))
+    assert "result" in plugin.sign("ops", document_)
 
 
 def test_no_pin_is_left_in_memory(typist: Cli, start: Start) -> None:

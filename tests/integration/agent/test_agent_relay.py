@@ -17,7 +17,7 @@ from keyring_plugin.client import KeyringClient
 from keyring_plugin.framing import Framing
 from tests.integration.agent.harness import command, ok, socket_of
 from tests.integration.plugin.harness import COMMAND, PATIENCE, b64, code_of, document
-from tests.integration.plugin.test_plugin_process import through_shim, wait_for_intents
+from tests.integration.plugin.test_plugin_process import refuses_by_and_by, through_shim, wait_for_intents
 
 if TYPE_CHECKING:
     from tests.integration.agent.conftest import Relay, Start
@@ -214,15 +214,14 @@ def test_a_signal_lets_requests_finish_and_refuses_new_ones(
     ok(token, "unlock")
     plugin = relay(token)
     document_ = document(plugin, "ops")
-    shim.control("delay C_Sign 1000")
+    shim.control("hang C_Sign")
     running = plugin.request("keyring.sign", uid="ops", msg=b64(document_), mode=1)
     wait_for_intents(token, 1)
     plugin.process.terminate()
-    time.sleep(0.2)
-    refused = plugin.request("bridge.ping")
-    answers = {answer["id"]: answer for answer in (plugin.receive() for _ in range(2))}
-    assert code_of(answers[refused]) == "shutting_down"
-    assert "result" in answers[running]
+    refuses_by_and_by(plugin)
+    shim.control()
+    answer = plugin.receive()
+    assert (answer["id"], "result" in answer) == (running, True)
     assert plugin.process.wait(PATIENCE) == 0
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -136,8 +136,17 @@ def test_what_needs_no_key_starts_no_plugin(operator: Operator, unsigned: Path) 
 
 
 @contextmanager
-def slow(operator: Operator, folder: Path, unsigned: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run a command whose plugin stops itself when it is asked to sign; yield both when it has."""
+def slow(
+    operator: Operator, folder: Path, unsigned: Path, timeout: str = "60s"
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run a command whose plugin stops itself when it is asked to sign; yield both when it has.
+
+    Args:
+        operator: Who runs it.
+        folder: For the plugin to leave a note.
+        unsigned: The transaction.
+        timeout: Of each call; starting the plugin is part of the first one.
+    """
     told = folder / "pid"
     code = (
         "import os, pathlib, signal, time\n"
@@ -155,7 +164,7 @@ def slow(operator: Operator, folder: Path, unsigned: Path) -> Iterator[tuple[sub
     command = operator.command(*sign(unsigned), "--keyring-backend", "hsm")
     with subprocess.Popen(
         command,
-        env={**env, "KEYRING_BRIDGE_TIMEOUT": "2s"},
+        env={**env, "KEYRING_BRIDGE_TIMEOUT": timeout},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -169,11 +178,12 @@ def slow(operator: Operator, folder: Path, unsigned: Path) -> Iterator[tuple[sub
                 time.sleep(0.01)
             yield process, int(told.read_text())
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the plugin, which may be stopped, is in its group
 
 
 def test_a_plugin_that_hangs(operator: Operator, unsigned: Path, tmp_path: Path) -> None:
-    with slow(operator, tmp_path, unsigned) as (process, plugin):
+    with slow(operator, tmp_path, unsigned, timeout="8s") as (process, plugin):
         out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (1, "")
         assert "the keyring plugin did not answer in time: keyring.sign" in err

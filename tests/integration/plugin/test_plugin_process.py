@@ -50,6 +50,14 @@ def wait_for_intents(user: Cli, count: int) -> None:
     time.sleep(0.1)
 
 
+def refuses_by_and_by(plugin: Plugin) -> None:
+    """Wait until a plugin that was asked to end refuses what comes; it has to be busy meanwhile."""
+    end = time.monotonic() + PATIENCE
+    while (answer := plugin.ask("bridge.ping")).get("result") == "pong":
+        assert time.monotonic() < end
+    assert code_of(answer) == "shutting_down"
+
+
 @pytest.fixture
 def token(tmp_path: Path) -> Cli:
     """A user with a token and the key ``ops``."""
@@ -188,9 +196,13 @@ def test_a_device_that_hangs_holds_up_nobody_else(start: Start, token: Cli, shim
     assert plugin.result("keyring.key", uid="ops")["record"]["name"] == "ops"
     answer = plugin.receive()
     assert (answer["id"], code_of(answer)) == (hung, "deadline_exceeded")
-    assert 0.6 < time.monotonic() - begin < 5
+    assert time.monotonic() - begin > 0.6
     assert "result" in plugin.sign("ops", document_)
-    time.sleep(0.3)  # the bridge notices the deadline on its own, within 50 ms
+    # The bridge notices the deadline on its own, while the device still hangs.
+    log, end = token.folder / "state" / "audit.jsonl", time.monotonic() + PATIENCE
+    while '"result":"unknown"' not in log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.02)
     shim.control()
     assert "result" in plugin.sign("ops", document_)
     assert plugin.end() == 0
@@ -259,15 +271,14 @@ def test_a_signal_lets_requests_finish_and_refuses_new_ones(start: Start, token:
     plugin = start(token)
     document_ = document(plugin, "ops")
     assert "result" in plugin.sign("ops", document_)
-    shim.control("delay C_Sign 800")
+    shim.control("hang C_Sign")
     running = plugin.request("keyring.sign", uid="ops", msg=b64(document_), mode=1)
     wait_for_intents(token, 2)
     plugin.process.terminate()
-    time.sleep(0.1)
-    refused = plugin.request("bridge.ping")
-    answers = {answer["id"]: answer for answer in (plugin.receive() for _ in range(2))}
-    assert code_of(answers[refused]) == "shutting_down"
-    assert "result" in answers[running]
+    refuses_by_and_by(plugin)
+    shim.control()
+    answer = plugin.receive()
+    assert (answer["id"], "result" in answer) == (running, True)
     assert plugin.process.wait(PATIENCE) == 0
 
 
