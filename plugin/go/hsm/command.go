@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func hsmCommand() *cobra.Command {
 		// Instead of the root's: the bridge needs neither the chain's home nor its configuration.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return become(behind(cmd.CalledAs(), os.Args[1:], args))
+			return become(withoutForeign(behind(cmd.CalledAs(), os.Args[1:], args)))
 		},
 	}
 }
@@ -41,6 +42,31 @@ func behind(command string, all, args []string) []string {
 		}
 	}
 	return args
+}
+
+// foreign are flags that all commands of a chain take, and whether they have a value: people and scripts add them out of
+// habit. The bridge has none of these names.
+var foreign = map[string]bool{
+	"--home": true, "--keyring-backend": true, "--keyring-dir": true, "--log_level": true, "--log_format": true,
+	"--log_no_color": false, "--trace": false,
+}
+
+func withoutForeign(words []string) []string {
+	var left []string
+	for i := 0; i < len(words); i++ {
+		if words[i] == "--" {
+			return append(left, words[i:]...)
+		}
+		name, _, joined := strings.Cut(words[i], "=")
+		takes, found := foreign[name]
+		switch {
+		case !found:
+			left = append(left, words[i])
+		case takes && !joined:
+			i++ // its value
+		}
+	}
+	return left
 }
 
 func become(args []string) error {

@@ -35,6 +35,7 @@ type Keyring struct {
 	client       *client.Client
 	context      context.Context
 	transactions *Transactions
+	checkFee     func(fee sdk.Coins) error // of the command's transactions; nil for none
 }
 
 var _ keyring.Keyring = (*Keyring)(nil)
@@ -145,9 +146,18 @@ func (k *Keyring) sign(
 ) ([]byte, cryptotypes.PubKey, error) {
 	params["msg"] = base64.StdEncoding.EncodeToString(msg)
 	params["mode"] = int32(mode)
+	var authInfo []byte
 	if mode == signing.SignMode_SIGN_MODE_TEXTUAL {
-		if !k.transactions.describe(k.context, msg, params) {
+		found, known := k.transactions.find(msg)
+		if !known {
 			return nil, nil, errTextual
+		}
+		authInfo = found.authInfo
+		k.transactions.describe(k.context, found, params)
+	}
+	if fee, found := feeOf(msg, mode, authInfo); found && k.checkFee != nil {
+		if err := k.checkFee(fee); err != nil {
+			return nil, nil, err
 		}
 	}
 	var answer struct {

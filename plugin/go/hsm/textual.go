@@ -98,15 +98,8 @@ func (t *Transactions) remember(signBytes []byte, tx txsigning.TxData) {
 	t.next = (t.next + 1) % remembered
 }
 
-// describe adds to a request what the bridge needs to read sign bytes; false if their transaction is not known.
-func (t *Transactions) describe(ctx context.Context, signBytes []byte, params map[string]any) bool {
-	if t == nil {
-		return false
-	}
-	found, ok := t.find(sha256.Sum256(signBytes))
-	if !ok {
-		return false
-	}
+// describe adds to a request what the bridge needs to read a transaction's sign bytes.
+func (t *Transactions) describe(ctx context.Context, found transaction, params map[string]any) {
 	params["transaction"] = map[string]string{
 		"body_bytes":      base64.StdEncoding.EncodeToString(found.body),
 		"auth_info_bytes": base64.StdEncoding.EncodeToString(found.authInfo),
@@ -117,10 +110,14 @@ func (t *Transactions) describe(ctx context.Context, signBytes []byte, params ma
 			params["coin_metadata"] = metadata
 		}
 	}
-	return true
 }
 
-func (t *Transactions) find(hash [sha256.Size]byte) (transaction, bool) {
+// find returns the transaction that sign bytes were made of; false if it is not known.
+func (t *Transactions) find(signBytes []byte) (transaction, bool) {
+	if t == nil {
+		return transaction{}, false
+	}
+	hash := sha256.Sum256(signBytes)
 	t.guard.Lock()
 	defer t.guard.Unlock()
 	for _, one := range t.known {

@@ -29,6 +29,7 @@ func Wrap(root *cobra.Command, options ...Option) {
 	wrapping := &wrapping{settings: given}
 	wrapping.commands(root, root)
 	replaceCommand(root, hsmCommand())
+	addMaxFeeFlag(root)
 }
 
 type wrapping struct {
@@ -122,6 +123,9 @@ func (w *wrapping) install(cmd *cobra.Command) error {
 		WithKeyringOptions(append(ctx.KeyringOptions, w.settings.keyring...)...))
 	if err != nil {
 		return err
+	}
+	if keys, ok := own.(*Keyring); ok {
+		keys.checkFee = feeCheck(cmd)
 	}
 	ctx = ctx.WithKeyring(own)
 	if _, done := ctx.TxConfig.(txConfig); ctx.TxConfig != nil && !done {

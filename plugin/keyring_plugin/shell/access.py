@@ -82,7 +82,9 @@ class Access(Session):
             # It has what the commands use, with the same names and errors.
             yield cast("Keyring", AgentKeyring(self._client))
             return
-        with super().keyring(ask=ask) as keyring:
+        from keyring_plugin.shell.patience import patient
+
+        with patient(super().keyring(ask=ask), self.config.rpc.deadline_seconds) as keyring:
             yield keyring
 
     def records(self) -> list[StoredRecord]:
