@@ -7,6 +7,7 @@ in its home.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,9 @@ class Preset:
     env_prefix: str = ""
     interactive: frozenset[tuple[str, ...]] = frozenset({("gov", "draft-proposal"), ("group", "draft-proposal")})
 
+
+_DEFAULT_HOME: Final = re.compile(r'--home string .*\(default "(/[^"\n]+)"\)')
+"""In the help of a program of the SDK."""
 
 GENERIC: Final = Preset()
 PRESETS: Final = {"virtengine": Preset(env_prefix="VE")}
@@ -71,8 +75,15 @@ class App:
 
     @cached_property
     def home(self) -> Path:
-        """The program's home."""
-        return Path(self._named("home") or Path.home() / f".{self.name}")
+        """The program's home: as named, else as usual if that is there, else as its help says (gaiad: ``~/.gaia``)."""
+        named = self._named("home")
+        if named:
+            return Path(named)
+        usual = Path.home() / f".{self.name}"
+        if usual.is_dir():
+            return usual
+        told = _DEFAULT_HOME.search(children.told(self.program, ["--help"], self.child_environment))
+        return Path(told[1]) if told else usual
 
     @cached_property
     def _client(self) -> Mapping[str, object]:

@@ -103,6 +103,25 @@ def run(
     return Done(child.returncode if child.returncode >= 0 else SIGNALLED - child.returncode, output or b"")
 
 
+def told(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Return what the program writes, wherever to; empty if it cannot be run or takes too long."""
+    import subprocess
+
+    command = [program, *arguments]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(  # noqa: S603  # the chain's own program
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_LAST_SECONDS,
+            check=False,
+        )
+        return done.stdout.decode("utf-8", "replace")
+    return ""
+
+
 def missing(program: str, error: OSError) -> ProgramMissing:
     """Return the error for a program that could not be run."""
     if isinstance(error, FileNotFoundError):

@@ -39,7 +39,7 @@ case $1 in
 esac
 if [ "$backend" != hsm ]; then
   [ -x "$program" ] && exec "$program" "$@"
-  echo "$program: there is no such program; install it there, or run: {plugin_name} shell --uninstall {name}" >&2
+  echo "$program: there is no such program; install it there, or run: keyring-plugin shell --uninstall ${{0##*/}}" >&2
   exit 127
 fi
 exec {plugin} shell --env-prefix={prefix} "$program" "$@"
@@ -80,8 +80,6 @@ def install(name: str, folder: Path | None, env_prefix: str = "") -> tuple[Path,
         variable=f"{prefix}_KEYRING_BACKEND",
         prefix=prefix,
         plugin=" ".join(map(shlex.quote, plugin)),
-        plugin_name="keyring-plugin",
-        name=base,
     )
     temporary = shim.with_name(f".{base}.{os.getpid()}")
     temporary.write_text(text)

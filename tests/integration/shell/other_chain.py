@@ -51,6 +51,9 @@ def fee_of(document: dict[str, Any]) -> list[dict[str, str]]:
 
 def main(words: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if words == ["--help"]:
+        sys.stdout.write(os.environ.get("SAY_HELP", ""))
+        return 0
     command = "make" if words[0] == "tx" and words[1] not in ("encode", "broadcast") else words[1]
     if command == "broadcast" and "WAIT" not in os.environ:
         Path(os.environ["SENT"]).write_text(json.dumps([words, json.load(sys.stdin)]))

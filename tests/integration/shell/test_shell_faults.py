@@ -252,6 +252,30 @@ def test_the_hash_that_is_named_is_that_of_the_transaction(other: Other) -> None
     assert done.err.split("query tx ")[1][:64] == sha256(whole).hexdigest().upper()
 
 
+def test_a_home_of_another_name(other: Other) -> None:
+    """Some programs have one, such as gaiad; their help says which. There is the client.toml that names the chain."""
+    home = other.cli.home / ".otherchain"
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "client.toml").write_text('chain-id = "other-2"\n')
+    env = {"SAY_HELP": f'Flags:\n      --home string   directory for config and data (default "{home}")\n'}
+    command = [word for word in other.command(*DO[:-2], "--yes") if word not in ("--home", str(other.home))]
+
+    def refused() -> str:
+        done = subprocess.run(
+            command, env={**other.env, **env}, cwd=other.cli.home, capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.returncode == 1, done
+        return done.stderr
+
+    # The policy is for other-1.
+    assert "other-2" in refused()
+    # A home of the usual name goes before.
+    (other.cli.home / ".otherd" / "config").mkdir(parents=True)
+    (other.cli.home / ".otherd" / "config" / "client.toml").write_text('chain-id = "other-3"\n')
+    assert "other-3" in refused()
+    assert other.signatures() == 0
+
+
 def test_without_a_configuration(other: Other) -> None:
     done = other.run(*DO, "--yes", env={"KEYRING_BRIDGE_CONFIG": str(other.cli.folder / "nothing.toml")})
     assert done.code == 1
