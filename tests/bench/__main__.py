@@ -30,7 +30,7 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
 }
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- begin: written by scripts/bench.sh --write -->", "<!-- end -->"
+BEGIN, END = "<!-- begin: scripts/bench.sh --write {} -->\n", "<!-- end -->"
 
 
 def main() -> None:
@@ -43,17 +43,15 @@ def main() -> None:
     unknown = set(arguments.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    load = os.getloadavg()[0]
-    tell(
-        f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f} at the start. "
-        "Ratios are of one run, in which everybody took turns; absolute figures depend on the machine."
-    )
     with open_lab() as lab:
         for name in arguments.sections or SECTIONS:
+            REPORT.clear()
+            load = os.getloadavg()[0]
+            tell(f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f} at the start.")
             SECTIONS[name](lab, arguments.quick)
-    if arguments.write:
-        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-        DOCUMENT.write_text("\n".join((before + BEGIN, *REPORT, END + rest.partition(END)[2])))
+            if arguments.write:
+                before, begin, rest = DOCUMENT.read_text().partition(BEGIN.format(name))
+                DOCUMENT.write_text("\n".join((before + begin, *REPORT, END + rest.partition(END)[2])))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def chain(lab: Lab, rounds: int) -> None:
     fill(many, KEYS)
     homes = {name: _keyring(binary, lab, name) for name in ("test", "file")}
     unsigned = _unsigned(binary, lab, config, homes)
-    with agent_of(config, lab.env) as served:
+    with agent_of(config, lab.env) as served, agent_of(many, lab.env) as listed:
         alone = {**lab.env, "KEYRING_BRIDGE_AGENT": "off", "KEYRING_BRIDGE_CONFIG": str(config)}
         listing = {**alone, "KEYRING_BRIDGE_CONFIG": str(many)}
         signing = ("tx", "sign", "--offline", "-a", "7", "-s", "1", "--chain-id", CHAIN, "--from")
@@ -50,6 +50,7 @@ def chain(lab: Lab, rounds: int) -> None:
         hsm = ("--keyring-backend", "hsm")
         commands["sign agent"] = _command([binary, *signing, KEY, str(unsigned["hsm"]), *hsm], served)
         commands["sign alone"] = _command([binary, *signing, KEY, str(unsigned["hsm"]), *hsm], alone)
+        commands["list agent"] = _command([binary, "keys", "list", *hsm], listed)
         commands["list alone"] = _command([binary, "keys", "list", *hsm], listing)
         commands["help"] = _command([binary, "version"], lab.env)
         commands["help shell"] = _command([_shim(lab, binary), "version"], lab.env)
@@ -59,7 +60,9 @@ def chain(lab: Lab, rounds: int) -> None:
         Line("  file backend", milli(median(times["sign file"])), _ratio(times, "sign file", "sign test")),
         _line(times, "  hsm, agent running, beside test", "sign agent", "sign test", 1.1),
         _line(times, "  hsm, no agent, beside file", "sign alone", "sign file", 1.5),
-        Line(f"keys list of {KEYS}, file backend", milli(median(times["list file"])), 1.0),
+        Line(f"keys list of {KEYS}, test backend", milli(median(times["list test"])), 1.0),
+        Line("  file backend", milli(median(times["list file"])), _ratio(times, "list file", "list test")),
+        _line(times, "  hsm, agent running, beside test", "list agent", "list test", 1.1),
         _line(times, "  hsm, no agent, beside file", "list alone", "list file", 1.5),
     ]
     show("A chain's commands (median; ratios to the SDK's backends)", lines)

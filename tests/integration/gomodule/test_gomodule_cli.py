@@ -81,6 +81,17 @@ def test_no_other_keyring_is_touched(operator: Operator, tmp_path: Path) -> None
     assert {path.name for path in fresh.home.iterdir()} <= {"config", "data"}
 
 
+def test_genesis_commands_find_and_use_the_keys(operator: Operator, tmp_path: Path) -> None:
+    fresh = Operator(operator.cli, operator.chain, tmp_path / "node")
+    fresh.ok("init", "desk", "--chain-id", CHAIN_ID, backend="")
+    fresh.ok("genesis", "add-genesis-account", "ops", "5000000uve")
+    state = json.loads((fresh.home / "config" / "genesis.json").read_text())["app_state"]
+    assert [each["address"] for each in state["bank"]["balances"]] == [fresh.ok("keys", "show", "ops", "-a").strip()]
+    # The policy of the key has no such message.
+    refusal = fresh.fails("genesis", "gentx", "ops", "4000000uve", "--chain-id", CHAIN_ID)
+    assert "/cosmos.staking.v1beta1.MsgCreateValidator" in refusal
+
+
 def test_the_chains_hsm_command_is_the_bridges(operator: Operator) -> None:
     plain = [str(operator.chain.binary), "hsm"]
 
