@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,29 +137,66 @@ def test_a_node_that_says_a_transaction_needs_very_much_gas(payer: Operator, dea
 # --- devices ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.softhsm
-def test_a_token_that_hangs(way: str, tmp_path: Path, shim_library: Path) -> None:
+OFFLINE = ("--yes", "--offline", "-a", "1", "-s", "0", "--chain-id", CHAIN_ID)
+
+
+@pytest.fixture
+def hung(way: str, tmp_path: Path, shim_library: Path) -> Iterator[Operator]:
+    """Somebody whose key ``ops`` is in a token that does not answer when it is asked to sign."""
     token = ("--create-token", "--token-label", "desk")
     operator = make(way, tmp_path, nowhere(tmp_path), *token, env=SoftHsm(tmp_path / "softhsm").env)
-    address = key(operator, "ops")
+    key(operator, "ops")
     configuration = operator.cli.config
     configuration.write_text(configuration.read_text() + "\n[rpc]\ndeadline_seconds = 4\n")
     shim = through_shim(operator.cli, shim_library)
     if isinstance(operator, shell.Operator):
         operator.env.update(shim.env)
     shim.control("hang C_Sign")
-    try:
-        offline = ("--offline", "-a", "1", "-s", "0", "--chain-id", CHAIN_ID)
-        command = ("tx", "bank", "send", "ops", address, "1uve", "--yes", *offline)
-        done = operator.run(*command, env={"KEYRING_BRIDGE_TIMEOUT": "4s"})
-        assert (done.code, done.out) == (1, ""), done
-        assert "deadline" in done.err
-        assert "Traceback" not in done.err
-        # A plugin may end a moment later than its command.
-        log, end = operator.cli.folder / "state" / "audit.jsonl", time.monotonic() + PATIENCE
-        while '"result":"unknown"' not in log.read_text():
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.02)
-    finally:
-        shim.control()
-    assert operator.cli.json("audit", "verify")["ok"] is True
+    yield operator
+    shim.control()
+
+
+def wait_for_audit(operator: Operator, text: str) -> None:
+    """Wait until the audit log has something."""
+    log, end = operator.cli.folder / "state" / "audit.jsonl", time.monotonic() + PATIENCE
+    while text not in log.read_text():
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.02)
+
+
+@pytest.mark.softhsm
+def test_a_token_that_hangs(hung: Operator) -> None:
+    address = hung.run("keys", "show", "ops", "-a").out.strip()
+    command = ("tx", "bank", "send", "ops", address, "1uve", *OFFLINE)
+    done = hung.run(*command, env={"KEYRING_BRIDGE_TIMEOUT": "4s"})
+    assert (done.code, done.out) == (1, ""), done
+    assert "deadline" in done.err
+    assert "Traceback" not in done.err
+    # A plugin may end a moment later than its command.
+    wait_for_audit(hung, '"result":"unknown"')
+    assert hung.cli.json("audit", "verify")["ok"] is True
+
+
+@pytest.mark.softhsm
+def test_ctrl_c_while_a_token_hangs(hung: Operator) -> None:
+    address = hung.run("keys", "show", "ops", "-a").out.strip()
+    hung.cli.config.write_text(hung.cli.config.read_text().replace("deadline_seconds = 4", "deadline_seconds = 3600"))
+    command = hung.command("tx", "bank", "send", "ops", address, "1uve", *OFFLINE)
+    if isinstance(hung, gomodule.Operator):
+        command += ["--keyring-backend", "hsm"]
+    with subprocess.Popen(
+        command, env=hung.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            wait_for_audit(hung, '"kind":"sign.intent"')
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            # Not until its output is closed: a plugin may have that for a while.
+            assert process.wait(PATIENCE) != 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+    assert out == ""
+    if isinstance(hung, shell.Operator):
+        assert process.returncode == 130
+        assert "interrupted: the key may have been asked for a signature (the audit log tells); nothing was sent" in err
