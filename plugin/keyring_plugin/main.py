@@ -96,6 +96,10 @@ def _serve(argv: Sequence[str]) -> int:
     waking, wake = os.pipe()
     for number in signals:
         signal.signal(number, lambda received, _: _wake(wake, received))
+    # The kernel may hand a signal to a thread that sits in a device's library, while the main thread, in which handlers
+    # run, sleeps on. The interpreter writes the signal's number to this descriptor at once.
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     config = _configuration(config_path)
 
     from keyring_bridge.config.model import RpcConfig
@@ -112,6 +116,7 @@ def _serve(argv: Sequence[str]) -> int:
     server = Server(connection, dispatcher, limits, Watchdog(), lambda: _wake(wake, 0))
     server.start()
     received = os.read(waking, 1)[0]
+    signal.set_wakeup_fd(-1)
     for number in signals:
         signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
     # A client that reads no answers holds up whoever writes one, and a device that hangs whoever logs out of it.
@@ -136,7 +141,10 @@ def _configuration(path: Path | None) -> Config | BridgeError:
 
 
 def _wake(descriptor: int, reason: int) -> None:
-    os.write(descriptor, bytes([reason]))
+    try:
+        os.write(descriptor, bytes([reason]))
+    except BlockingIOError:  # it was woken often enough
+        return
 
 
 def _within(seconds: float | None, step: Callable[..., object], *arguments: object) -> None:

@@ -44,15 +44,21 @@ def serve(seat: Seat, config: Config, ready: Callable[[], None]) -> None:
 
     def ask_to_end(*_: object) -> None:
         # A handler may do little more than write a byte: the locks it would need may be held by what it interrupted.
-        os.write(wake, b"\0")
+        with suppress(BlockingIOError):  # it has been asked often enough
+            os.write(wake, b"\0")
 
     for number in _SIGNALS:
         signal.signal(number, ask_to_end)
+    # The kernel may hand a signal to a thread in a device's library; the main thread, where handlers run, sleeps on.
+    # The interpreter writes to this descriptor at once.
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     agent = Agent(config, seat.path, say, ask_to_end)
     agent.start()
     say(f"listens on {seat.path}, locked")
     ready()
     _accept(seat, agent, waking)
+    signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
     say("ends")

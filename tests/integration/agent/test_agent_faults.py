@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import re
 import resource
 import signal
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 
     from tests.integration.agent.conftest import Relay, Start
     from tests.integration.cli.harness import Cli
+
+
+_TGKILL = {"x86_64": 234, "aarch64": 131}[platform.machine()]
+"""Number of the system call that sends a signal to one thread."""
 
 
 @pytest.fixture
@@ -345,6 +351,16 @@ def test_a_hung_token_keeps_nobody_from_ending_it(token: Cli, start: Start, rela
     assert ok(token, "status")["running"] is True
     assert agent.ends() == 0
     shim.control()
+
+
+def test_a_signal_that_another_thread_gets_ends_it(token: Cli, start: Start) -> None:
+    agent = start(token)
+    ok(token, "unlock")
+    process = agent.process.pid
+    others = [int(task) for task in os.listdir(f"/proc/{process}/task") if int(task) != process]
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.syscall(_TGKILL, process, others[0], int(signal.SIGTERM)) == 0, os.strerror(ctypes.get_errno())
+    assert agent.process.wait(PATIENCE) == 0
 
 
 def test_locking_while_others_sign(
