@@ -4,6 +4,7 @@
 #   ./scripts/test.sh [--python X.Y] [--no-lint] [pytest's arguments…]
 #
 # A test that needs SoftHSM2, a C compiler, Go or Node.js fails where it is missing; nothing is skipped.
+# As many tests run at once as there are processors; WORKERS=0 runs them one after the other, in pytest's own process.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help)
-        sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 0
         ;;
     *) break ;;
@@ -47,4 +48,5 @@ if [ "$lint" = yes ]; then
     fi
 fi
 say "== pytest ($(python -V))"
-exec python -m pytest "$@"
+# Tests of one file share what they set up, so a file stays with one worker.
+exec python -m pytest -n "${WORKERS:-$(nproc)}" --dist loadfile "$@"

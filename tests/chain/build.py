@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tests.interop.go_programs import taking_turns
+
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "fixtures" / "gen" / "testchain"
 _SOURCES = (MODULE, ROOT / "plugin" / "go")
@@ -39,7 +41,9 @@ def build_chain(*, plain: bool = False) -> Path:
         os.utime(program.parent)
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+    with taking_turns(_cache()), tempfile.TemporaryDirectory(dir=program.parent) as folder:
+        if program.exists():
+            return program
         built = Path(folder) / program.name
         command = [
             "go",
@@ -76,7 +80,7 @@ def _files() -> Iterator[Path]:
 
 
 def _forget_old() -> None:
-    for folder in _cache().iterdir():
+    for folder in filter(Path.is_dir, _cache().iterdir()):
         with suppress(FileNotFoundError):  # Another run forgets it at this moment.
             if time.time() - folder.stat().st_mtime > _KEPT:
                 shutil.rmtree(folder, ignore_errors=True)

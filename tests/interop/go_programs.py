@@ -1,9 +1,12 @@
 """The Go programs in fixtures/gen, built once for each state of their sources."""
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MODULE = Path(__file__).parents[2] / "fixtures" / "gen"
@@ -28,11 +31,21 @@ def build(name: str) -> Path:
     if program.exists():
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+    with taking_turns(_cache()), tempfile.TemporaryDirectory(dir=program.parent) as folder:
+        if program.exists():
+            return program
         built = Path(folder) / name
         subprocess.run(["go", "build", "-o", str(built), f"./{name}"], cwd=MODULE, env=environment(), check=True)
         built.replace(program)
     return program
+
+
+@contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """Build one program at a time: two at once would both compile what they have in common."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def environment() -> dict[str, str]:
