@@ -393,6 +393,14 @@ class KeyFileDamaged(ProviderError):
     default_hint = "restore the key file from a backup"
 
 
+class KeyringDamaged(ProviderError):
+    """A file of an SDK keyring directory is cut off, was edited or moved, or is of a form that no SDK writes."""
+
+    code = "keyring_damaged"
+    exit_code = Exit.INTEGRITY
+    default_hint = "restore the file from a backup of the keyring"
+
+
 class TokenRemoved(ProviderError):
     """The token went away, or came back and has to be opened again."""
 

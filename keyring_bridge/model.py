@@ -83,6 +83,7 @@ class KeyInfo:
         created_at: When it was made (UTC).
         purpose: What it is for, None if nobody recorded it.
         hardware: False for keys that a program holds in its own memory or in a file.
+        algorithm: Type URL of what it is used as, where its place tells more than the curve (eth_secp256k1 keys).
     """
 
     label: str
@@ -95,6 +96,7 @@ class KeyInfo:
     created_at: datetime | None = None
     purpose: Purpose | None = None
     hardware: bool = True
+    algorithm: str | None = None
 
     @property
     def key_type(self) -> KeyType:

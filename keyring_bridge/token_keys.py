@@ -6,6 +6,7 @@ it signed a challenge that was verified with its public key.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from keyring_bridge.errors import (
     CannotSign,
     DuplicateAddress,
     InvalidKey,
+    KeyAmbiguous,
     KeyExists,
     KeyNotFound,
 )
@@ -195,7 +197,8 @@ class TokenKeys:
     def compare(self, provider: str | None = None) -> Comparison:
         """Compare the records with the keys that a provider has now."""
         device = self._device(provider)
-        keys = {info.fingerprint: info for info in device.list_keys()}
+        listed = device.list_keys()
+        keys = {info.fingerprint: info for info in listed}
         records = [record for record in self._store.list() if record.provider == device.name]
         known = {record.fingerprint for record in self._store.list()}
         in_both = tuple(record for record in records if record.fingerprint in keys)
@@ -204,7 +207,7 @@ class TokenKeys:
             device.name,
             in_both=in_both,
             only_in_store=tuple(record for record in records if record.fingerprint not in keys),
-            only_in_token=tuple(info for print_, info in keys.items() if print_ not in known),
+            only_in_token=tuple(info for info in listed if info.fingerprint not in known),
             extractable=tuple(record.name for record in in_both if record.fingerprint in can_leave),
         )
 
@@ -212,13 +215,17 @@ class TokenKeys:
         """Make a record for every key of a provider that has none. Records without a key are left as they are.
 
         A key gets a record only if its label is a free, valid name and its purpose is known (from the token, or from
-        ``purpose``); each new record's key signs a challenge first.
+        ``purpose``); each new record's key signs a challenge first. Of a key that is there under several labels, which
+        one is its name is not guessed.
         """
         comparison = self.compare(provider)
+        counts = Counter(info.fingerprint for info in comparison.only_in_token)
         added: list[StoredRecord] = []
         skipped: list[tuple[KeyInfo, str]] = []
         for info in comparison.only_in_token:
             try:
+                if counts[info.fingerprint] > 1:
+                    raise KeyAmbiguous("the same key is there more than once")
                 added.append(self.adopt(info, comparison.provider, purpose=purpose))
             except BridgeError as error:
                 skipped.append((info, f"{error.code}: {error}"))
@@ -240,7 +247,8 @@ class TokenKeys:
             provider: Name of the configured provider.
             name: Name of the record; the key's label if None.
             purpose: What the key is for, if the token does not tell.
-            algorithm: What the key is used as, for eth_secp256k1; its curve's own algorithm if None.
+            algorithm: What the key is used as, for eth_secp256k1; if None, what its place tells, else its curve's own
+                algorithm.
 
         Raises:
             InvalidName: Its label is not a valid name and no other was given.
@@ -248,6 +256,7 @@ class TokenKeys:
             InvalidKey: Nobody recorded what the key is for, and ``purpose`` is None or contradicts the token; or the
                 key is on another curve than the algorithm.
         """
+        algorithm = algorithm if algorithm is not None else info.algorithm
         kind = KeyKind(info.key_type) if algorithm is None else KeyKind.of(algorithm)
         if kind.key_type.curve is not info.key_type:
             raise InvalidKey(f"the key in the token is a {info.key_type} key, not {kind.key_type}")

@@ -1,8 +1,9 @@
 """Places of keys, written as URIs.
 
 A record says where its key is by one string whose scheme is the backend's name: ``pkcs11:token=…;object=…``
-(RFC 7512), ``software:store=…;id=…``, or whatever an outside provider chooses for its own scheme. A place never holds
-a secret, and never says which code to load or where a PIN comes from: those are the configuration's.
+(RFC 7512), ``software:store=…;id=…``, ``cosmosfile:name=…``, or whatever an outside provider chooses for its own
+scheme. A place never holds a secret, and never says which code to load or where a PIN comes from: those are the
+configuration's.
 """
 
 from __future__ import annotations
@@ -164,6 +165,44 @@ class SoftwareUri:
     def format(self) -> str:
         """Return the URI as text."""
         return f"{self.SCHEME}:store={self.store.hex()};id={self.id.hex()}"
+
+    def __str__(self) -> str:
+        return self.format()
+
+
+@dataclass(frozen=True, slots=True)
+class CosmosFileUri:
+    """The place of a key in a keyring directory of the SDK: ``cosmosfile:name=alice``.
+
+    Which directory it is, the configuration says.
+
+    Attributes:
+        name: Name of the key, as its item has it.
+    """
+
+    SCHEME: ClassVar[str] = "cosmosfile"
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.format()) > LONGEST_URI:
+            raise InvalidUri("the name in a cosmosfile URI is empty, or too long")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a URI.
+
+        Raises:
+            InvalidUri: It is not one of this form.
+        """
+        attributes = _attributes(_without_scheme(text, cls.SCHEME), cls.SCHEME, {"name": "name"})
+        if not attributes:
+            raise InvalidUri("a cosmosfile URI has the attribute name")
+        return cls(_text(attributes["name"]))
+
+    def format(self) -> str:
+        """Return the URI as text."""
+        return f"{self.SCHEME}:name={_escaped(self.name)}"
 
     def __str__(self) -> str:
         return self.format()

@@ -187,6 +187,8 @@ def _cautions(status: ProviderStatus, comparison: Comparison | None) -> list[str
         texts.append(f"keys without a record (`hsm keys sync` makes records): {labels}")
     if comparison is not None and comparison.extractable:
         texts.append(f"EXTRACTABLE: keys that may leave the token: {', '.join(comparison.extractable)}")
+    if status.state == "ready" and status.message:
+        texts.append(status.message)
     if status.pin in _PIN_CAUTIONS:
         texts.append(_PIN_CAUTIONS[status.pin])
     if not status.hardware:

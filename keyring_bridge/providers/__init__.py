@@ -43,6 +43,12 @@ _ROWS = (
     BackendRow(
         "software", "keyring_bridge.providers.software:SoftwareProvider", None, "an encrypted file; no hardware"
     ),
+    BackendRow(
+        "cosmosfile",
+        "keyring_bridge.providers.cosmos_file:CosmosFileProvider",
+        None,
+        "keyring directories of the SDK, read only; no hardware",
+    ),
     BackendRow("ledger", None, "ledger", "Ledger devices"),
     BackendRow("awskms", None, "aws", "AWS Key Management Service"),
     BackendRow("gcpkms", None, "gcp", "Google Cloud Key Management Service"),
@@ -56,6 +62,7 @@ ALIASES: Final[Mapping[str, tuple[str, str | None]]] = MappingProxyType(
     {
         "softhsm": ("pkcs11", "softhsm"),
         "aws_cloudhsm": ("pkcs11", "cloudhsm"),
+        "cosmos_file": ("cosmosfile", None),
         "aws": ("awskms", None),
         "gcp": ("gcpkms", None),
         "gcp_cloudhsm": ("gcpkms", None),

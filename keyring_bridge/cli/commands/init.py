@@ -28,7 +28,7 @@ def configure_init(parser: Parser) -> None:
         "--backend",
         metavar="BACKEND",
         default="pkcs11",
-        help="pkcs11 (default), software, or an alias such as softhsm; `hsm backends` lists all",
+        help="pkcs11 (default), software, cosmos_file, or an alias such as softhsm; `hsm backends` lists all",
     )
     parser.add_argument("--provider", metavar="NAME", help="name of the provider (default: the backend's name)")
     parser.add_argument("--chain-id", metavar="CHAIN", help="the chain that new keys get a policy for")
@@ -39,6 +39,9 @@ def configure_init(parser: Parser) -> None:
         help="where the PIN or passphrase comes from: file:/PATH, env:NAME, fd:N, credential:NAME, "
         "command:/PROGRAM, prompt, or pinpad; it is never given on the command line itself. Default: prompt; "
         "generated into a file (0600) where a token or a software key file is made",
+    )
+    parser.add_argument(
+        "--keyring-dir", metavar="DIR", help="cosmos_file: the keyring directory, or the chain's home that it is in"
     )
     parser.add_argument("--force", action="store_true", help="replace a configuration that exists (its policy stays)")
     token = parser.add_argument_group("PKCS#11 token")
@@ -83,6 +86,11 @@ def init(arguments: argparse.Namespace, session: Session) -> Result:
 
         _refuse_token_options(arguments, backend)
         options = set_up_software(arguments, name, path.parent, path.parent / "state", session.console)
+    elif backend == "cosmosfile":
+        from keyring_bridge.cli.setup_cosmos_file import set_up as set_up_cosmos_file
+
+        _refuse_token_options(arguments, backend)
+        options = set_up_cosmos_file(arguments, session.console)
     else:
         raise NotAvailable(f"`hsm init` does not know the options of backend {backend}", hint="write them by hand")
     config = create(
@@ -117,9 +125,13 @@ def init(arguments: argparse.Namespace, session: Session) -> Result:
 
     def text(style: Style) -> str:
         fields = data | {"token": f"{token.label} (serial {token.serial})" if token is not None else None}
-        return details(readable(fields), style) + "\nnext: hsm keygen --label NAME"
+        return details(readable(fields), style) + f"\nnext: {_next(backend)}"
 
     return Result(data, text)
+
+
+def _next(backend: str) -> str:
+    return "hsm keys sync" if backend == "cosmosfile" else "hsm keygen --label NAME"
 
 
 def config_path(named: Path | None) -> Path:
@@ -154,6 +166,8 @@ def _check(arguments: argparse.Namespace, path: Path, name: str, backend: str) -
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if arguments.keyring_dir is not None and backend != "cosmosfile":
+        raise UsageError(f"--keyring-dir is for cosmos_file, not for backend {backend}")
     for option, number in (("--slot", arguments.slot), ("--slot-id", arguments.slot_id)):
         if number is not None and number < 0:
             raise UsageError(f"{option} must not be negative")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from keyring_bridge.errors import ObjectNotFound
 from keyring_bridge.model import KeyInfo
+from keyring_bridge.providers.held import Held
 from keyring_bridge.providers.software.disk import Stamp, stamp_of
 from keyring_bridge.uri import SoftwareUri
 
@@ -18,11 +17,10 @@ if TYPE_CHECKING:
     from keyring_bridge.providers.software.key_file import FileKey, StoredKey
 
 
-class Vault:
+class Vault(Held):
     """Keys that are decrypted, as the file had them at one moment.
 
-    It never changes; after a change of the file there is another one. It is wiped when it was retired and the last
-    operation that uses it has ended.
+    It never changes; after a change of the file there is another one.
 
     Args:
         file_key: Opens the file; taken over.
@@ -31,13 +29,10 @@ class Vault:
     """
 
     def __init__(self, file_key: FileKey, keys: Iterable[StoredKey], stamp: Stamp) -> None:
+        super().__init__()
         self.file_key = file_key
         self.keys: Mapping[str, StoredKey] = MappingProxyType({self.uri_of(key): key for key in keys})
         self._stamp = stamp
-        self._lock = threading.Lock()
-        self._users = 0
-        self._last_used = time.monotonic()
-        self._retired = threading.Event()
 
     def is_current(self, file: Path) -> bool:
         """Whether the file is still the one that the keys were read from."""
@@ -83,44 +78,7 @@ class Vault:
             hardware=False,
         )
 
-    def enter(self) -> bool:
-        """Begin an operation; False if the vault was retired."""
-        with self._lock:
-            if self._retired.is_set():
-                return False
-            self._users += 1
-            return True
-
-    def leave(self) -> None:
-        """End an operation."""
-        with self._lock:
-            self._users -= 1
-            self._last_used = time.monotonic()
-            self._wipe_if_done()
-
-    def retire(self) -> None:
-        """Let nobody enter any more, and wipe everything as soon as nobody is inside."""
-        with self._lock:
-            self._retired.set()
-            self._wipe_if_done()
-
-    def watch(self, idle_timeout: float, on_idle: Callable[[Vault], None]) -> None:
-        """Call ``on_idle`` once, in a thread of its own, when nobody has used the keys for so many seconds."""
-
-        def run() -> None:
-            while not self._retired.wait(max(0.01, idle_timeout - self._idle_for())):
-                if self._idle_for() >= idle_timeout:
-                    on_idle(self)
-                    return
-
-        threading.Thread(target=run, name="software-idle", daemon=True).start()
-
-    def _idle_for(self) -> float:
-        with self._lock:
-            return 0.0 if self._users else time.monotonic() - self._last_used
-
-    def _wipe_if_done(self) -> None:
-        if self._retired.is_set() and self._users == 0:
-            self.file_key.wipe()
-            for key in self.keys.values():
-                key.secret.wipe()
+    def _wipe(self) -> None:
+        self.file_key.wipe()
+        for key in self.keys.values():
+            key.secret.wipe()
