@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyring_bridge.errors import CapabilityMissing
-from keyring_bridge.providers.base import Deletes, Generates, Imports, Renames
+from keyring_bridge.model import Survey
+from keyring_bridge.providers.base import Deletes, Generates, Imports, Renames, ReservesIds, Surveys
 
 if TYPE_CHECKING:
     from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo
@@ -61,6 +62,30 @@ class Device:
         if not isinstance(self.__provider, Generates):
             raise CapabilityMissing(f"backend {self.scheme} does not generate keys")
         return self.__provider.generate_key(spec)
+
+    @property
+    def imports(self) -> bool:
+        """Whether existing private keys can be taken in."""
+        return isinstance(self.__provider, Imports)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether keys can be destroyed."""
+        return isinstance(self.__provider, Deletes)
+
+    def survey(self) -> Survey:
+        """Return what the device tells about what it could hold; nothing, if it has no way to."""
+        return self.__provider.survey() if isinstance(self.__provider, Surveys) else Survey()
+
+    def reserve_ids(self, count: int) -> list[bytes]:
+        """Return identifiers for keys to come; empty ones where the device makes keys as a whole or not at all."""
+        if not isinstance(self.__provider, ReservesIds):
+            return [b""] * count
+        return self.__provider.reserve_ids(count)
+
+    def discard_unfinished(self, key_id: bytes, label: str) -> bool:
+        """Remove what an import that was cut off left under a reserved identifier."""
+        return isinstance(self.__provider, ReservesIds) and self.__provider.discard_unfinished(key_id, label)
 
     def import_key(self, spec: KeySpec, secret: SecretBytes) -> KeyInfo:
         """Take an existing private key in."""

@@ -117,8 +117,8 @@ class ImportedKeys(TokenKeys):
         self._check_free(check_name(uid))
         if KeyKind.of(algorithm).key_type not in DERIVED_TYPES:
             raise UnsupportedAlgorithm(hint="a mnemonic gives secp256k1 or eth_secp256k1 keys")
-        path = _path(hd_path, allow_unhardened)
-        with SecretBytes(_derive(mnemonic, passphrase, path)) as secret:
+        path = parse_path(hd_path, allow_unhardened)
+        with SecretBytes(derive_secret(mnemonic, passphrase, path)) as secret:
             source = {"source": "mnemonic", "path": str(path)}
             return self.import_secret(uid, secret, algorithm, provider=provider, source=source)
 
@@ -168,7 +168,8 @@ class ImportedKeys(TokenKeys):
             return self.import_secret(uid, secret, algorithm, provider=provider)
 
 
-def _path(text: str, allow_unhardened: bool) -> HdPath:
+def parse_path(text: str, allow_unhardened: bool) -> HdPath:
+    """Return a derivation path (errors: InvalidPath)."""
     from cosmos_formats.hd import HdPath
 
     try:
@@ -177,7 +178,13 @@ def _path(text: str, allow_unhardened: bool) -> HdPath:
         raise InvalidPath(str(error)) from error
 
 
-def _derive(mnemonic: SecretBytes, passphrase: SecretBytes | None, path: HdPath) -> bytearray:
+def derive_secret(mnemonic: SecretBytes, passphrase: SecretBytes | None, path: HdPath) -> bytearray:
+    """Return the private key that a mnemonic gives along a path, in a buffer that the caller wipes.
+
+    Raises:
+        InvalidMnemonic: The words are none.
+        InvalidPath: There is no key at the path.
+    """
     from cosmos_formats.hd_keys import derive
     from cosmos_formats.mnemonic import InvalidMnemonic as NotMnemonic
     from cosmos_formats.mnemonic import to_seed

@@ -97,7 +97,7 @@ class KeyringDirectory:
     def stamp(self, item_key: str) -> Stamp | None:
         """Return the stamp of an item's file; None if there is none."""
         try:
-            found = os.stat(self._file(item_key))
+            found = os.stat(self.file_of(item_key))
         except (OSError, ValueError):
             return None
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -110,7 +110,7 @@ class KeyringDirectory:
             InsecureFile: Others can read or write it.
             KeyringDamaged: It cannot be read, or is larger than any item.
         """
-        return self._read(self._file(item_key), file_keyring.LARGEST)
+        return self._read(self.file_of(item_key), file_keyring.LARGEST)
 
     def open(self, item_key: str, password: bytes | bytearray) -> file_keyring.Item:
         """Decrypt an item; the caller wipes it.
@@ -197,7 +197,8 @@ class KeyringDirectory:
                 return True
         return tried == 0
 
-    def _file(self, item_key: str) -> Path:
+    def file_of(self, item_key: str) -> Path:
+        """Return where an item's file is, or would be."""
         return self.path / file_keyring.file_name(item_key)
 
     def _read(self, path: Path, limit: int) -> bytearray:

@@ -60,12 +60,28 @@ class KeySpec:
         key_type: Curve.
         purpose: Fixed for the key's life.
         wrappable: Ask for the one exception to non-extractable keys (EXTRACTABLE with WRAP_WITH_TRUSTED).
+        key_id: Identifier in the token that was reserved for it (:class:`keyring_bridge.providers.base.ReservesIds`);
+            empty for any.
     """
 
     label: str
     key_type: KeyType
     purpose: Purpose = Purpose.ACCOUNT
     wrappable: bool = False
+    key_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a device tells about itself before keys are moved into it; None where it does not tell.
+
+    Attributes:
+        key_types: Curves that it signs with.
+        free_bytes: Room for private objects.
+    """
+
+    key_types: frozenset[KeyType] | None = None
+    free_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,12 @@ from keyring_bridge.names import ITEM_SUFFIX, check_name, lookup_name
 from keyring_bridge.store.base import StoredRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cosmos_formats.multisig import AnyPublicKey
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.device import Device
+    from keyring_bridge.model import Proof
     from keyring_bridge.secrets import SecretBytes
 
 SIGNING_TYPES = (KeyType.SECP256K1, KeyType.ED25519, KeyType.SECP256R1)
@@ -239,6 +240,7 @@ class TokenKeys:
         name: str | None = None,
         purpose: Purpose | None = None,
         algorithm: str | None = None,
+        told: Callable[[Proof], object] = lambda _: None,
     ) -> StoredRecord:
         """Make a record for a key that is in a token already, after it proved itself.
 
@@ -249,6 +251,7 @@ class TokenKeys:
             purpose: What the key is for, if the token does not tell.
             algorithm: What the key is used as, for eth_secp256k1; if None, what its place tells, else its curve's own
                 algorithm.
+            told: Gets the proof before the record is written.
 
         Raises:
             InvalidName: Its label is not a valid name and no other was given.
@@ -270,7 +273,9 @@ class TokenKeys:
         with self._bridge.administer("key.adopt", self._caller, {"key": name, "provider": provider}) as outcome:
             # A key that was found in a token may have signed anything: only one that was born here just now has not.
             record = _token_record(name, provider, purpose, info, kind, imported=True)
-            outcome["proof"] = self._bridge.prove(provider, info.ref, purpose).correlation_id
+            proof = self._bridge.prove(provider, info.ref, purpose)
+            outcome["proof"] = proof.correlation_id
+            told(proof)
             self._store.add(record)
         return record
 
@@ -283,12 +288,18 @@ class TokenKeys:
         outcome: dict[str, object],
         *,
         imported: bool = False,
+        told: Callable[[Proof], object] = lambda _: None,
     ) -> StoredRecord:
-        """Prove a key that was just made and keep its record; a key that fails is removed again."""
+        """Prove a key that was just made and keep its record; a key that fails is removed again.
+
+        ``told`` gets the proof before the record is written.
+        """
         try:
             record = _token_record(spec.label, device.name, spec.purpose, info, kind, imported=imported)
             outcome["fingerprint"] = info.fingerprint
-            outcome["proof"] = self._bridge.prove(device.name, info.ref, spec.purpose).correlation_id
+            proof = self._bridge.prove(device.name, info.ref, spec.purpose)
+            outcome["proof"] = proof.correlation_id
+            told(proof)
             self._store.add(record)
         except BaseException as failure:
             try:

@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
             Command("sync", "make records for keys that are in a token without one", "keys_write"),
         ),
     ),
+    Command("migrate", "move the keys of a keyring or a file into a token, with a plan and proofs", "migrate"),
     Command(
         "chain",
         "know a chain's own messages and coins",

@@ -26,7 +26,7 @@ from keyring_bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest,
 if TYPE_CHECKING:
     from cosmos_formats.pubkeys import PublicKey
     from keyring_bridge.login_guard import LoginGuard
-    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, TokenInfo
+    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, Survey, TokenInfo
     from keyring_bridge.secrets import SecretBytes
 
 
@@ -262,6 +262,32 @@ class Discovers(Protocol):
 
     def discover(self) -> list[TokenInfo]:
         """Return the tokens that could be configured, without logging in."""
+        ...
+
+
+@runtime_checkable
+class Surveys(Protocol):
+    """Tells what it could hold."""
+
+    def survey(self) -> Survey:
+        """Return what the device tells about itself."""
+        ...
+
+
+@runtime_checkable
+class ReservesIds(Protocol):
+    """Lets the caller know a key's identifier before the key is there, so that a half-made one is found again."""
+
+    def reserve_ids(self, count: int) -> list[bytes]:
+        """Return identifiers that nothing in the device has, for :attr:`keyring_bridge.model.KeySpec.key_id`."""
+        ...
+
+    def discard_unfinished(self, key_id: bytes, label: str) -> bool:
+        """Remove what an import that was cut off left under a reserved identifier; a finished key is left alone.
+
+        Returns:
+            Whether something was removed.
+        """
         ...
 
 

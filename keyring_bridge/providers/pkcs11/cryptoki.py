@@ -6,7 +6,7 @@ way the bridge needs:
 * ``C_Initialize`` with CKF_OS_LOCKING_OK: the binding passes NULL, which promises the module a single thread.
 * ``C_Login`` on an open session: the binding logs in while it opens and leaks the session if the PIN is wrong.
 * ``C_Logout``, ``C_GetSessionInfo``, ``C_InitToken``, ``C_Finalize``: missing, or tied to closing a session.
-* ``C_GetTokenInfo`` for the lengths of PINs, which the binding leaves out.
+* ``C_GetTokenInfo`` for the lengths of PINs and the free memory, which the binding leaves out.
 * ``C_SignInit`` and ``C_Sign`` with a fixed buffer: the binding calls ``C_Sign`` twice, first for the length, which
   is a round trip on a network token, and leaves the session busy when its argument is not ``bytes``.
 * ``C_GenerateKeyPair`` for x25519 as PKCS#11 3.0 has it: the binding has no name for the mechanism.
@@ -205,6 +205,14 @@ class Cryptoki:
         info = _TokenInfo()
         _check(self._get_token_info(slot_id, byref(info)), "C_GetTokenInfo")
         return int(info.min_pin), int(info.max_pin)
+
+    def free_private_memory(self, slot_id: int) -> int | None:
+        """Return how many bytes the token has free for private objects; None if it does not tell."""
+        info = _TokenInfo()
+        _check(self._get_token_info(slot_id, byref(info)), "C_GetTokenInfo")
+        free = int(info.memory[3])
+        # A total of nothing is what modules answer that do not count.
+        return None if free == _UNAVAILABLE or not info.memory[2] else free
 
     def init_token(self, slot_id: int, so_pin: bytearray, label: str) -> None:
         """Erase and initialise the token in a slot; the label takes at most 32 bytes of UTF-8."""

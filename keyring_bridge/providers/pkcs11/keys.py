@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from keyring_bridge.secrets import SecretBytes
 
 
+_UNIQUE_BYTES = 12
+"""Random ids of so many bytes never meet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workbench:
     """What a change to a token needs.
@@ -103,7 +107,7 @@ def import_private(bench: Workbench, spec: KeySpec, secret: SecretBytes, public_
     from pkcs11 import Attribute, ObjectClass
 
     check_label(spec.label)
-    key_id = _new_id(bench)
+    key_id = spec.key_id or _new_id(bench)
 
     def create_private(form: Form) -> None:
         template = {
@@ -164,6 +168,47 @@ def delete(bench: Workbench, ref: KeyRef) -> None:
     except ObjectNotFound:
         return
     raise ProviderError("the token still has the key after destroying it")
+
+
+def reserve_ids(bench: Workbench, count: int) -> list[bytes]:
+    """Return ids that no object of the token has."""
+    from pkcs11 import Attribute, ObjectClass
+
+    size = bench.vendor.key_id_length
+    taken: set[bytes] = set()
+    if size < _UNIQUE_BYTES:
+        kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+        objects = (found for kind in kinds for found in find(bench.session, kind))
+        taken = {read(found, (Attribute.ID,)).get(Attribute.ID, b"") for found in objects}
+    chosen: list[bytes] = []
+    for _ in range(64 * count):
+        key_id = os.urandom(size)
+        if any(key_id) and key_id not in taken:
+            chosen.append(key_id)
+            taken.add(key_id)
+        if len(chosen) == count:
+            return chosen
+    raise ProviderError("no free key ids were found in the token")
+
+
+def discard_unfinished(bench: Workbench, key_id: bytes, label: str, token: TokenInfo) -> bool:
+    """Destroy what a cut-off import left: objects of a reserved id, unless they are a whole key, or somebody else's."""
+    from pkcs11 import ObjectClass
+
+    privates = find(bench.session, ObjectClass.PRIVATE_KEY, id=key_id)
+    known = [private_key(found) for found in privates]
+    if any(key is None or key.label != label for key in known):
+        return False
+    left = [*find(bench.session, ObjectClass.PUBLIC_KEY, id=key_id), *metadata.objects(bench.session, key_id)]
+    if privates and left:
+        try:
+            locate(bench.session, Pkcs11Uri(serial=token.serial or None, id=key_id, type="private"), token)
+        except ObjectNotFound:
+            pass
+        else:
+            return False
+    _destroy(*privates, *left)
+    return bool(privates or left)
 
 
 def check_label(label: str) -> None:

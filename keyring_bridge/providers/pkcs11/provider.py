@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from keyring_bridge.errors import BridgeError, ObjectNotFound, SessionLost, TokenNotFound, TokenRemoved
-from keyring_bridge.model import ProviderStatus
+from keyring_bridge.model import ProviderStatus, Survey
 from keyring_bridge.providers.base import ProviderBase, ProviderContext, guarded
 from keyring_bridge.providers.pkcs11.faults import PoolClosed, TokenFault, to_error
 from keyring_bridge.providers.pkcs11.options import Options
@@ -127,6 +127,38 @@ class Pkcs11Provider(ProviderBase):
         public_key = public_key_for(spec.key_type, secret)
         doing = f"import a {spec.key_type} key"
         return self._change(lambda bench: keys.import_private(bench, spec, secret, public_key), doing)
+
+    @guarded
+    def survey(self) -> Survey:
+        """See :class:`~keyring_bridge.providers.base.Surveys`."""
+        from keyring_bridge.providers.pkcs11.slots import signing_types
+
+        connection = self.connector.connect()
+        try:
+            return Survey(
+                signing_types(connection.place),
+                connection.module.cryptoki.free_private_memory(connection.place.info.slot_id),
+            )
+        except TokenFault as fault:
+            raise to_error(fault, "tell what it can hold") from fault
+
+    @guarded
+    def reserve_ids(self, count: int) -> list[bytes]:
+        """See :class:`~keyring_bridge.providers.base.ReservesIds`."""
+        from keyring_bridge.providers.pkcs11 import keys
+
+        return self._change(lambda bench: keys.reserve_ids(bench, count), "tell the ids of its keys")
+
+    @guarded
+    def discard_unfinished(self, key_id: bytes, label: str) -> bool:
+        """See :class:`~keyring_bridge.providers.base.ReservesIds`."""
+        from keyring_bridge.providers.pkcs11 import keys
+
+        return self._change(
+            lambda bench: keys.discard_unfinished(bench, key_id, label, bench.token),
+            "remove an unfinished key",
+            forget=True,
+        )
 
     @guarded
     def delete_key(self, ref: KeyRef) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.errors import TokenAmbiguous, TokenNotFound
 from keyring_bridge.model import TokenInfo
 from keyring_bridge.providers.pkcs11 import codes
@@ -136,3 +137,23 @@ def refreshed(place: Place) -> TokenInfo:
     """Return the token's information as it is now (its flags change with every wrong PIN)."""
     with binding("C_GetTokenInfo"):
         return _info(place.info.slot_index, place.slot, place.slot.get_token())
+
+
+def signing_types(place: Place) -> frozenset[KeyType] | None:
+    """Return the curves whose signatures the token has a mechanism for; None if it does not tell.
+
+    ECDSA stands for both of its curves: tokens tell no list of curves, so an import may still be refused.
+    """
+    from pkcs11 import Mechanism
+    from pkcs11.exceptions import PKCS11Error
+
+    try:
+        mechanisms = place.slot.get_mechanisms()
+    except (PKCS11Error, ValueError):
+        return None
+    types: set[KeyType] = set()
+    if Mechanism.ECDSA in mechanisms:
+        types |= {KeyType.SECP256K1, KeyType.SECP256R1}
+    if Mechanism.EDDSA in mechanisms:
+        types.add(KeyType.ED25519)
+    return frozenset(types)

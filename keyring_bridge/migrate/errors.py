@@ -1,0 +1,106 @@
+"""What can go wrong in a migration. Nothing here means that a key was lost: sources are only read."""
+
+from __future__ import annotations
+
+from keyring_bridge.errors import AuthError, BridgeError, Exit
+
+
+class MigrationError(BridgeError):
+    """Base of the errors of migrations."""
+
+    code = "migration_failed"
+    rpc_code = -32090
+    exit_code = Exit.CONFLICT
+
+
+class SourceUnknown(MigrationError):
+    """What was named is none of the sources that are known."""
+
+    code = "source_unknown"
+    exit_code = Exit.USAGE
+    default_hint = "docs/migration.md lists what can be migrated; --kind names it where it cannot be told"
+
+
+class SourceAmbiguous(MigrationError):
+    """What was named could be several sources."""
+
+    code = "source_ambiguous"
+    exit_code = Exit.USAGE
+
+
+class SourceUnreadable(MigrationError):
+    """The source is damaged, or not what it seems to be."""
+
+    code = "source_unreadable"
+    exit_code = Exit.INTEGRITY
+
+
+class SourcePasswordIncorrect(AuthError):
+    """The password does not open the source. It was tried once."""
+
+    code = "source_password_incorrect"
+    rpc_code = -32091
+    default_hint = "nothing was changed; run the command again with the right password"
+
+
+class SourceChanged(MigrationError):
+    """The source is not any more what it was when the migration was planned, or migrated."""
+
+    code = "source_changed"
+    exit_code = Exit.INTEGRITY
+
+
+class MigrationRefused(MigrationError):
+    """The plan has problems; nothing was touched."""
+
+    code = "migration_refused"
+
+
+class UnprotectedKey(MigrationError):
+    """The token has the key already, in a form that may leave it."""
+
+    code = "key_unprotected"
+    exit_code = Exit.INTEGRITY
+
+
+class JournalDamaged(MigrationError):
+    """A migration's journal cannot be read."""
+
+    code = "migration_journal_damaged"
+    exit_code = Exit.INTEGRITY
+    default_hint = "move it away and migrate again: keys that are in the token already are found there"
+
+
+class MigrationBusy(MigrationError):
+    """Another process works at the same migration."""
+
+    code = "migration_busy"
+    exit_code = Exit.UNAVAILABLE
+    retryable = True
+
+
+class NotMigrated(MigrationError):
+    """No migration of this source is known here."""
+
+    code = "not_migrated"
+    exit_code = Exit.NOT_FOUND
+    default_hint = "`hsm migrate list` shows the migrations of this bridge"
+
+
+class ReportInvalid(MigrationError):
+    """A file that is no migration report, or one that was changed."""
+
+    code = "report_invalid"
+    exit_code = Exit.INTEGRITY
+
+
+class RetirementRefused(MigrationError):
+    """A source that must not be removed yet; nothing was."""
+
+    code = "retirement_refused"
+
+
+class AlreadyRetired(MigrationError):
+    """The source was retired, so the migration cannot be undone."""
+
+    code = "already_retired"

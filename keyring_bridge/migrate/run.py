@@ -1,0 +1,211 @@
+"""Carries a plan out, key by key, so that it can be stopped anywhere and continued.
+
+Of each key: open it at the source, import it, read it back, prove it, write its record. On disk before the token is
+touched are the plan with the reserved ids, and the audit log's intent. A second run finds what a first one
+left: a record (nothing to do), a key without a record (it is adopted), or parts of a key (removed by their id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cosmos_formats.pubkeys import PublicKey
+from keyring_bridge.migrate.errors import MigrationRefused
+from keyring_bridge.migrate.keys import MigratedKeys
+from keyring_bridge.migrate.plan import Action, Destination, Plan, Row, Wishes, make_plan
+from keyring_bridge.migrate.pool import ahead
+from keyring_bridge.model import KeySpec, Purpose
+from keyring_bridge.secrets import SecretBytes
+
+if TYPE_CHECKING:
+    from cosmos_formats.private_keys import PrivateKey
+    from keyring_bridge.bridge import Bridge
+    from keyring_bridge.migrate.journal import Journal
+    from keyring_bridge.migrate.model import Source
+    from keyring_bridge.model import Caller, KeyInfo, Proof
+    from keyring_bridge.store.base import StoredRecord
+
+Progress = Callable[[int, int], object]
+"""Called with how many keys are done, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """A key that is where it should be.
+
+    Attributes:
+        row: Its line of the plan.
+        record: Its record.
+        info: What the token told of it; None for records without a private key.
+        proof: What it signed; None likewise.
+    """
+
+    row: Row
+    record: StoredRecord
+    info: KeyInfo | None
+    proof: Proof | None
+
+
+def survey(bridge: Bridge, provider: str) -> Destination:
+    """Log in to a provider and return what it tells of itself and its keys."""
+    device = bridge.device(provider)
+    device.connect()
+    told = device.survey()
+    keys = tuple(device.list_keys())
+    hardware = bridge.provider_status(provider).hardware
+    return Destination(
+        provider, device.scheme, hardware, device.imports, device.deletes, told.key_types, told.free_bytes, keys
+    )
+
+
+def plan(bridge: Bridge, source: Source, provider: str, wishes: Wishes) -> Plan:
+    """Return what would be done; nothing is changed (errors: those of the source and of the provider's login)."""
+    keys = source.keys()
+    return make_plan(keys, wishes, survey(bridge, provider), bridge.store.list(), source.warnings)
+
+
+class Migration:
+    """One run.
+
+    Args:
+        bridge: The signing pipeline and its parts.
+        caller: Who asks; the audit log tells.
+        source: Where the keys are.
+        journal: Of this source and destination, open.
+        chain_id: Chain of a consensus key's state, where the file does not tell.
+    """
+
+    def __init__(self, bridge: Bridge, caller: Caller, source: Source, journal: Journal, chain_id: str = "") -> None:
+        self._bridge = bridge
+        self._keys = MigratedKeys(bridge, caller)
+        self._source = source
+        self._journal = journal
+        self._chain_id = chain_id
+
+    def run(self, plan: Plan, progress: Progress = lambda done, of: None) -> Iterator[Migrated]:
+        """Do what the plan says, yielding each key when it is done; stop at the first that fails.
+
+        Raises:
+            MigrationRefused: The plan has problems; nothing was touched.
+            BridgeError: A key failed. Those before it are done, and the same command continues.
+        """
+        if not plan.ready:
+            troubled = [f"{row.name or row.key.item}: {problem}" for row in plan.rows for problem in row.problems]
+            raise MigrationRefused(
+                "the plan has problems, so nothing was touched", detail="; ".join([*plan.problems, *troubled][:20])
+            )
+        self._clear(plan)
+        ids = self._note_plan(plan)
+        done = 0
+        progress(done, len(plan.rows))
+        for migrated in self._each(plan, ids):
+            done += 1
+            progress(done, len(plan.rows))
+            yield migrated
+        self._journal.note("finished", {}, durable=True)
+
+    def _clear(self, plan: Plan) -> None:
+        """Remove what an earlier run left half made, found by the ids that its plan reserved."""
+        device = self._keys.device(plan.destination.provider)
+        for row in plan.rows:
+            earlier = self._journal.history.keys.get(row.name)
+            if row.action is Action.IMPORT and earlier is not None and earlier.key_id and not earlier.how:
+                device.discard_unfinished(earlier.key_id, row.name)
+
+    def _note_plan(self, plan: Plan) -> dict[str, bytes]:
+        device = self._keys.device(plan.destination.provider)
+        imports = [row.name for row in plan.rows if row.action is Action.IMPORT]
+        ids = dict(zip(imports, device.reserve_ids(len(imports)), strict=True)) if imports else {}
+        path = self._source.path
+        fields = {
+            "source": self._source.identity,
+            "kind": str(self._source.kind),
+            "path": "" if path is None else str(path.resolve()),
+            "provider": plan.destination.provider,
+            "keys": [
+                {"name": row.name, "fingerprint": row.fingerprint or "", "key_id": ids.get(row.name, b"").hex()}
+                for row in plan.rows
+            ],
+        }
+        self._journal.note("planned", fields, durable=True)
+        return ids
+
+    def _each(self, plan: Plan, ids: dict[str, bytes]) -> Iterator[Migrated]:
+        provider = plan.destination.provider
+        imports = [row for row in plan.rows if row.action is Action.IMPORT]
+        others = [row for row in plan.rows if row.action is not Action.IMPORT]
+        for row in (row for row in others if row.key.holds_secret):
+            yield self._there(row, provider)
+        for row, opened in ahead(lambda row: self._source.open(row.key), imports, discard=lambda key: key.wipe()):
+            yield self._take_in(row, opened, provider, ids[row.name])
+        for row in (row for row in others if not row.key.holds_secret):
+            yield self._record_only(row)
+
+    def _take_in(self, row: Row, opened: PrivateKey, provider: str, key_id: bytes) -> Migrated:
+        with SecretBytes(opened.secret) as secret:
+            self._note_floor(row, opened.public_key)
+            spec = KeySpec(row.name, opened.key_type.curve, row.purpose, key_id=key_id)
+            fields = {"source": str(self._source.kind), "migration": self._journal.id}
+            proofs: list[Proof] = []
+            told = self._told(row.name, proofs)
+            record, info = self._keys.take_in(spec, opened.public_key, secret, provider, fields, told)
+        self._journal.note("recorded", {"name": row.name, "how": "imported", "ours": True})
+        return Migrated(row, record, info, proofs[0])
+
+    def _there(self, row: Row, provider: str) -> Migrated:
+        """Adopt a key that has no record, or let one that has it prove itself again."""
+        public_key, info = row.public_key, row.info
+        if info is None or not isinstance(public_key, PublicKey):
+            raise MigrationRefused(f"{row.name}: the token does not have the key")
+        self._note_floor(row, public_key)
+        if row.action is Action.ADOPT:
+            proofs: list[Proof] = []
+            told = self._told(row.name, proofs)
+            record = self._keys.take_up(info, row.name, public_key, row.purpose, provider, told)
+            state = self._journal.history.keys.get(row.name)
+            ours = state is not None and bool(state.key_id) and state.key_id == info.key_id
+            self._journal.note("recorded", {"name": row.name, "how": "adopted", "ours": ours})
+            return Migrated(row, record, info, proofs[0])
+        record = self._keys.key(row.name)
+        proof = self._keys.prove(record)
+        self._note_proof(row.name, proof)
+        self._note_recorded(row, info)
+        return Migrated(row, record, self._keys.look(record), proof)
+
+    def _note_recorded(self, row: Row, info: KeyInfo) -> None:
+        """Note a record that an earlier run wrote without being able to say so; others were there before."""
+        state = self._journal.history.keys[row.name]
+        if not state.how and state.key_id and state.key_id == info.key_id:
+            self._journal.note("recorded", {"name": row.name, "how": "imported", "ours": True})
+
+    def _record_only(self, row: Row) -> Migrated:
+        if row.action is Action.NOTHING:
+            return Migrated(row, self._keys.key(row.name), None, None)
+        if row.key.record is None:
+            raise MigrationRefused(f"{row.name}: cannot be read")
+        record = self._keys.keep(replace(row.key.record, name=row.name))
+        self._journal.note("recorded", {"name": row.name, "how": "saved", "ours": False})
+        return Migrated(row, record, None, None)
+
+    def _note_floor(self, row: Row, public_key: PublicKey) -> None:
+        """Remember what a consensus key signed elsewhere, before it has a record here."""
+        state = self._source.state
+        if row.purpose is not Purpose.CONSENSUS or state is None:
+            return
+        signed = state.read()
+        if signed is not None:
+            chain = state.chain_id or self._chain_id
+            self._bridge.store.note_last_signed(public_key.fingerprint, chain, signed)
+
+    def _told(self, name: str, proofs: list[Proof]) -> Callable[[Proof], object]:
+        def told(proof: Proof) -> None:
+            proofs.append(proof)
+            self._note_proof(name, proof)
+
+        return told
+
+    def _note_proof(self, name: str, proof: Proof) -> None:
+        fields = {"name": name, "message": proof.message.hex(), "signature": proof.signature.hex()}
+        self._journal.note("proved", fields)
