@@ -48,5 +48,8 @@ if [ "$lint" = yes ]; then
     fi
 fi
 say "== pytest ($(python -V))"
-# Tests of one file share what they set up, so a file stays with one worker.
-exec python -m pytest -n "${WORKERS:-$(nproc)}" --dist loadfile "$@"
+# Tests of one file share what they set up, so a file stays with one worker. The folder's name is short because the paths
+# of sockets have to be: they end after 107 bytes.
+folder=$(mktemp -d /tmp/kb.XXXX)
+trap 'rm -rf "$folder"' EXIT
+python -m pytest -n "${WORKERS:-$(nproc)}" --dist loadfile --basetemp "$folder/t" "$@"

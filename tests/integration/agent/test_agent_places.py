@@ -290,8 +290,10 @@ def passing(user: Cli, start: Start, passed: socket.socket) -> Agent:
 def test_a_socket_that_is_passed(user: Cli, folder: Path, start: Start, relay: Relay) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         before = os.umask(0o177)
-        listener.bind(str(socket_of(user)))
-        os.umask(before)
+        try:
+            listener.bind(str(socket_of(user)))
+        finally:
+            os.umask(before)
         listener.listen()
         # A client may come before the agent does.
         plugin = relay(user)
