@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from keyring_bridge.bridge import CHALLENGE_PREFIX
 from keyring_bridge.store.base import LastSigned
 from keyring_bridge.store.sqlite import SqliteStore
 from tests.integration.cli.harness import COMMAND, Cli
+from tests.softhsm import find_library
 
 pytestmark = pytest.mark.softhsm
 
@@ -164,6 +166,50 @@ def test_a_validators_key_waits_for_its_floor(token: Cli, project_root: Path, tm
     assert error.code != 0
 
 
+COUNT = """
+import sys, tomllib
+from collections import Counter
+import json, pkcs11
+options = tomllib.load(open(sys.argv[1], "rb"))["providers"]["pkcs11"]
+pin = open(options["pin_source"].removeprefix("file:")).read().strip()
+token = pkcs11.lib(sys.argv[2]).get_token(token_label=options["token_label"])
+with token.open(user_pin=pin) as session:
+    objects = list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}))
+    print(json.dumps(Counter(found.label for found in objects)))
+"""
+
+
+def private_objects(user: Cli) -> Counter[str]:
+    """Labels of all private keys in the token, as another PKCS#11 program sees them."""
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT, str(user.config), str(find_library())],
+        env=user.env,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return Counter(json.loads(done.stdout))
+
+
+def test_a_key_that_has_no_record_yet_is_adopted_and_not_imported_again(token: Cli, keyring: Copy) -> None:
+    source = keyring("v053", "test")
+    command = ("migrate", str(source), *ODD, "--key", "alice", "--key", "a/b", "--key", "x.info")
+    token.ok(*command)
+    once = Counter({"alice": 1, "a/b": 1, "x": 1})
+    assert private_objects(token) == once
+    # As a run leaves it that was killed after the token had the key, and before anybody wrote that down.
+    with SqliteStore(token.folder / "state" / "store.sqlite") as store:
+        store.delete("alice")
+    (journal,) = (token.folder / "state" / "migrations").glob("*.jsonl")
+    lines = [line for line in journal.read_text().splitlines(keepends=True) if json.loads(line).get("name") != "alice"]
+    journal.write_text("".join(lines) + '{"v":1,"event":"rec')
+    rows = {row["name"]: row for row in token.json(*command)["keys"]}
+    assert {name: row["action"] for name, row in rows.items()} == {"alice": "adopt", "a/b": "nothing", "x": "nothing"}
+    assert "proof" in rows["alice"]
+    assert private_objects(token) == once
+
+
 KILLS = int(os.environ.get("MIGRATION_KILLS", "40"))
 """How often a migration is killed; MIGRATION_KILLS=200 is the long run."""
 
@@ -194,6 +240,7 @@ def test_killed_at_any_moment_it_finishes_the_next_time(
         unfinished += killed and journal.is_dir()
         token.ok("migrate", str(source), *ODD)
         assert in_token(token) == wanted
+        assert private_objects(token) == wanted
         assert token.run("audit", "verify").code == 0
         restore(token, fresh)
     assert unfinished, "no run was killed at work"
