@@ -17,11 +17,11 @@ PATH = "m/44'/118'/0'/0/0"
 
 DERIVE = f"""
 import sys
-from keyring_bridge.imported_keys import _derive, _path
+from keyring_bridge.imported_keys import derive_secret, parse_path
 from keyring_bridge.secrets import SecretBytes, parse_source
 for _ in range(3):
     with parse_source("file:" + sys.argv[2]).read(None, "mnemonic") as words:
-        with SecretBytes(_derive(words, None, _path("{PATH}", False))) as key:
+        with SecretBytes(derive_secret(words, None, parse_path("{PATH}", False))) as key:
             assert len(key) == 32
 """
 
