@@ -9,6 +9,8 @@ from keyring_bridge.model import Survey
 from keyring_bridge.providers.base import Deletes, Generates, Imports, Renames, ReservesIds, Surveys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo
     from keyring_bridge.providers.base import ProviderBase
     from keyring_bridge.secrets import SecretBytes
@@ -83,9 +85,9 @@ class Device:
             return [b""] * count
         return self.__provider.reserve_ids(count)
 
-    def discard_unfinished(self, key_id: bytes, label: str) -> bool:
-        """Remove what an import that was cut off left under a reserved identifier."""
-        return isinstance(self.__provider, ReservesIds) and self.__provider.discard_unfinished(key_id, label)
+    def discard_unfinished(self, reserved: Sequence[tuple[bytes, str]]) -> int:
+        """Remove what imports that were cut off left under reserved identifiers (each with its key's label)."""
+        return self.__provider.discard_unfinished(reserved) if isinstance(self.__provider, ReservesIds) else 0
 
     def import_key(self, spec: KeySpec, secret: SecretBytes) -> KeyInfo:
         """Take an existing private key in."""

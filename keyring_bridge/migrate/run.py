@@ -108,11 +108,16 @@ class Migration:
 
     def _clear(self, plan: Plan) -> None:
         """Remove what an earlier run left half made, found by the ids that its plan reserved."""
-        device = self._keys.device(plan.destination.provider)
-        for row in plan.rows:
-            earlier = self._journal.history.keys.get(row.name)
-            if row.action is Action.IMPORT and earlier is not None and earlier.key_id and not earlier.how:
-                device.discard_unfinished(earlier.key_id, row.name)
+        history = self._journal.history
+        if history.finished or not history.keys:
+            return
+        imports = {row.name for row in plan.rows if row.action is Action.IMPORT}
+        reserved = [
+            (key.key_id, key.name)
+            for key in history.keys.values()
+            if key.name in imports and key.key_id and not key.how
+        ]
+        self._keys.device(plan.destination.provider).discard_unfinished(reserved)
 
     def _note_plan(self, plan: Plan) -> dict[str, bytes]:
         device = self._keys.device(plan.destination.provider)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -282,11 +282,14 @@ class ReservesIds(Protocol):
         """Return identifiers that nothing in the device has, for :attr:`keyring_bridge.model.KeySpec.key_id`."""
         ...
 
-    def discard_unfinished(self, key_id: bytes, label: str) -> bool:
-        """Remove what an import that was cut off left under a reserved identifier; a finished key is left alone.
+    def discard_unfinished(self, reserved: Sequence[tuple[bytes, str]]) -> int:
+        """Remove what imports that were cut off left; whole keys are left alone.
+
+        Args:
+            reserved: The identifier and the label of each key that may have been cut off.
 
         Returns:
-            Whether something was removed.
+            How many objects were removed.
         """
         ...
 

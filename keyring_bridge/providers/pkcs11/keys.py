@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +27,7 @@ from keyring_bridge.providers.pkcs11.objects import (
     public_object,
     uri_of,
 )
-from keyring_bridge.providers.pkcs11.search import find, read
+from keyring_bridge.providers.pkcs11.search import find, read, search
 from keyring_bridge.providers.pkcs11.templates import (
     CKK_EC_EDWARDS,
     CKK_EC_MONTGOMERY,
@@ -191,24 +191,63 @@ def reserve_ids(bench: Workbench, count: int) -> list[bytes]:
     raise ProviderError("no free key ids were found in the token")
 
 
-def discard_unfinished(bench: Workbench, key_id: bytes, label: str, token: TokenInfo) -> bool:
-    """Destroy what a cut-off import left: objects of a reserved id, unless they are a whole key, or somebody else's."""
+def discard_unfinished(bench: Workbench, reserved: Iterable[tuple[bytes, str]]) -> int:
+    """Destroy what imports that were cut off left, and nothing that is a whole key or somebody else's.
+
+    Args:
+        bench: Where.
+        reserved: The id and the label of each key that may have been cut off.
+
+    Returns:
+        How many objects were destroyed.
+    """
+    left = [found for key_id, label in reserved for found in _unfinished(bench, key_id, label)]
+    left += _husks(bench)
+    _destroy(*left)
+    return len(left)
+
+
+def _unfinished(bench: Workbench, key_id: bytes, label: str) -> list[pkcs11.types.Object]:
     from pkcs11 import ObjectClass
 
     privates = find(bench.session, ObjectClass.PRIVATE_KEY, id=key_id)
     known = [private_key(found) for found in privates]
     if any(key is None or key.label != label for key in known):
-        return False
-    left = [*find(bench.session, ObjectClass.PUBLIC_KEY, id=key_id), *metadata.objects(bench.session, key_id)]
-    if privates and left:
+        return []
+    if privates:
+        uri = Pkcs11Uri(serial=bench.token.serial or None, id=key_id, type="private")
         try:
-            locate(bench.session, Pkcs11Uri(serial=token.serial or None, id=key_id, type="private"), token)
+            locate(bench.session, uri, bench.token)
         except ObjectNotFound:
             pass
         else:
-            return False
-    _destroy(*privates, *left)
-    return bool(privates or left)
+            return []
+    publics = find(bench.session, ObjectClass.PUBLIC_KEY, id=key_id)
+    return [*privates, *publics, *metadata.objects(bench.session, key_id)]
+
+
+def _husks(bench: Workbench) -> list[pkcs11.types.Object]:
+    """Return the objects that SoftHSM2 leaves when its process dies while it creates one.
+
+    It writes a file with default values first, and the template afterwards: an object of the token's that calls itself
+    a session's, without id, label, curve, point or value. No other session's objects can be seen here, and this one has
+    made none.
+    """
+    from pkcs11 import Attribute, ObjectClass
+
+    empty = {
+        ObjectClass.PRIVATE_KEY: (Attribute.ID, Attribute.LABEL, Attribute.EC_PARAMS),
+        ObjectClass.PUBLIC_KEY: (Attribute.ID, Attribute.LABEL, Attribute.EC_PARAMS, Attribute.EC_POINT),
+        ObjectClass.DATA: (Attribute.LABEL, Attribute.APPLICATION, Attribute.VALUE),
+    }
+    husks = []
+    for kind, attributes in empty.items():
+        for found in search(bench.session, {Attribute.CLASS: kind, Attribute.TOKEN: False}):
+            values = read(found, attributes)
+            # An attribute that the token does not tell may have a value.
+            if all(values.get(attribute) in (b"", "") for attribute in attributes):
+                husks.append(found)
+    return husks
 
 
 def check_label(label: str) -> None:

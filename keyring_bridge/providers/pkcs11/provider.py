@@ -7,7 +7,7 @@ because the token may have signed, nor after it began to change the token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from keyring_bridge.errors import BridgeError, ObjectNotFound, SessionLost, TokenNotFound, TokenRemoved
@@ -150,14 +150,12 @@ class Pkcs11Provider(ProviderBase):
         return self._change(lambda bench: keys.reserve_ids(bench, count), "tell the ids of its keys")
 
     @guarded
-    def discard_unfinished(self, key_id: bytes, label: str) -> bool:
+    def discard_unfinished(self, reserved: Sequence[tuple[bytes, str]]) -> int:
         """See :class:`~keyring_bridge.providers.base.ReservesIds`."""
         from keyring_bridge.providers.pkcs11 import keys
 
         return self._change(
-            lambda bench: keys.discard_unfinished(bench, key_id, label, bench.token),
-            "remove an unfinished key",
-            forget=True,
+            lambda bench: keys.discard_unfinished(bench, reserved), "remove unfinished keys", forget=True
         )
 
     @guarded
