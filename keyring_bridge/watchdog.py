@@ -60,27 +60,41 @@ class Watchdog:
             return not watch.fired
 
     def close(self) -> None:
-        """Stop the thread. Watches that are still under way are forgotten."""
+        """Stop the thread. Watches whose deadline has passed expire first; others that are under way are forgotten.
+
+        A process often ends just because a deadline passed, before the thread has looked.
+        """
         with self._lock:
             self._closed = True
+            late = self._late()
             self._watches.clear()
         self._busy.set()
+        _expire(late)
         if self._thread is not None:
             self._thread.join(timeout=1)
 
     def _run(self) -> None:
         while not self._closed:
             with self._lock:
-                now = time.monotonic()
-                late = [watch for watch in self._watches if watch.deadline <= now]
-                for watch in late:
-                    watch.fired = True
-                    self._watches.discard(watch)
+                late = self._late()
                 if not self._watches:
                     self._busy.clear()
-            for watch in late:
-                # A callback that fails must not end the watch over all other operations.
-                with suppress(Exception):
-                    watch.expired()
+            _expire(late)
             self._busy.wait()
             time.sleep(POLL_SECONDS)
+
+    def _late(self) -> list[Watch]:
+        """Take out the watches whose deadline has passed; the lock is held."""
+        now = time.monotonic()
+        late = [watch for watch in self._watches if watch.deadline <= now]
+        for watch in late:
+            watch.fired = True
+            self._watches.discard(watch)
+        return late
+
+
+def _expire(late: list[Watch]) -> None:
+    for watch in late:
+        # A callback that fails must not end the watch over all other operations.
+        with suppress(Exception):
+            watch.expired()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,21 @@ def spawn(code: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, env=environment
     )
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    """Hold a process still; the kernel needs a moment until all of its threads are."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        end = time.monotonic() + 60
+        tasks = Path(f"/proc/{process}/task")
+        while any((task / "stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.iterdir()):
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from keyring_plugin.client import KeyringClient
 from tests.integration.agent.conftest import PIN, Relay, Start
 from tests.integration.agent.harness import command, fails, ok, socket_of, typing
 from tests.integration.plugin.harness import COMMAND, code_of, document
+from tests.processes import stopped
 
 if TYPE_CHECKING:
     from tests.integration.cli.harness import Cli
@@ -222,16 +222,13 @@ def memory_of(process: int) -> bytes:
     """Everything that a process can write to, as root sees it."""
     found = bytearray()
     descriptor = os.open(f"/proc/{process}/mem", os.O_RDONLY)
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with stopped(process):
         for line in Path(f"/proc/{process}/maps").read_text().splitlines():
             region, rights, *_ = line.split()
             if rights.startswith("rw") and not line.endswith(("[vvar]", "[vsyscall]")):
                 first, last = (int(number, 16) for number in region.split("-"))
                 found += os.pread(descriptor, last - first, first)
-    finally:
-        os.kill(process, signal.SIGCONT)
-        os.close(descriptor)
+    os.close(descriptor)
     return bytes(found)
 
 

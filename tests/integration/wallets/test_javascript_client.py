@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -25,6 +24,7 @@ from tests.integration.agent.harness import Agent, socket_of
 from tests.integration.plugin.conftest import with_keys, with_software
 from tests.integration.plugin.harness import CHAIN, COMMAND, change_policy
 from tests.integration.wallets.driver import FOLDER, PACKAGE, Driver, JsError
+from tests.processes import stopped
 from tests.unit.bridge.sign_docs import auth_info, field, msg_send
 
 if TYPE_CHECKING:
@@ -194,11 +194,8 @@ def test_a_plugin_that_ends_in_the_middle(open_client: Callable[..., Driver], th
 
 def test_an_agent_that_hangs(open_client: Callable[..., Driver], user: Cli, agent: Agent) -> None:
     js = open_client("attach", path=str(socket_of(user)))
-    agent.process.send_signal(signal.SIGSTOP)
-    try:
+    with stopped(agent.process.pid):
         assert js.code("call", method="bridge.ping", deadlineMs=50) == "deadline_exceeded"
-    finally:
-        agent.process.send_signal(signal.SIGCONT)
     assert js.ask("call", method="bridge.ping") == "pong"
 
 

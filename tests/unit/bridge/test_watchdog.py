@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from keyring_bridge.watchdog import Watchdog
 
 
@@ -55,3 +57,16 @@ def test_close_ends_the_thread_and_may_come_twice() -> None:
     dog.close()
     dog.close()
     assert not thread.is_alive()
+
+
+def test_close_tells_what_is_late_and_forgets_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Between two looks of its thread, which is what a process has that ends because a deadline passed.
+    monkeypatch.setattr("keyring_bridge.watchdog.POLL_SECONDS", 30.0)
+    told: list[str] = []
+    dog = Watchdog()
+    dog.begin(time.monotonic() + 60, lambda: told.append("in time"))
+    time.sleep(0.2)
+    late = dog.begin(time.monotonic(), lambda: told.append("late"))
+    dog.close()
+    assert told == ["late"]
+    assert dog.end(late) is False
