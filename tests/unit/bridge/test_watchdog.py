@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-
-import pytest
+from typing import TYPE_CHECKING
 
 from keyring_bridge.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_fires_once_after_the_deadline() -> None:
