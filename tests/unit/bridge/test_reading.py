@@ -1,5 +1,6 @@
 """Which documents a key signs: in every mode its own, and nobody else's."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import coincurve
@@ -34,11 +35,12 @@ def stranger() -> PublicKey:
 
 
 @pytest.fixture
-def setup(tmp_path: Path) -> Setup:
+def setup(tmp_path: Path) -> Iterator[Setup]:
     made = Setup(tmp_path)
     made.keyring.generate("ops")
     made.allow("ops", ALLOW)
-    return made
+    yield made
+    made.bridge.close()
 
 
 def own_key(setup: Setup) -> PublicKey:
