@@ -56,13 +56,6 @@ class MigrationRefused(MigrationError):
     code = "migration_refused"
 
 
-class UnprotectedKey(MigrationError):
-    """The token has the key already, in a form that may leave it."""
-
-    code = "key_unprotected"
-    exit_code = Exit.INTEGRITY
-
-
 class JournalDamaged(MigrationError):
     """A migration's journal cannot be read."""
 
@@ -77,30 +70,3 @@ class MigrationBusy(MigrationError):
     code = "migration_busy"
     exit_code = Exit.UNAVAILABLE
     retryable = True
-
-
-class NotMigrated(MigrationError):
-    """No migration of this source is known here."""
-
-    code = "not_migrated"
-    exit_code = Exit.NOT_FOUND
-    default_hint = "`hsm migrate list` shows the migrations of this bridge"
-
-
-class ReportInvalid(MigrationError):
-    """A file that is no migration report, or one that was changed."""
-
-    code = "report_invalid"
-    exit_code = Exit.INTEGRITY
-
-
-class RetirementRefused(MigrationError):
-    """A source that must not be removed yet; nothing was."""
-
-    code = "retirement_refused"
-
-
-class AlreadyRetired(MigrationError):
-    """The source was retired, so the migration cannot be undone."""
-
-    code = "already_retired"

@@ -36,7 +36,6 @@ class KeyState:
         how: ``imported``, ``adopted`` or ``saved``, once its record was written; empty before.
         ours: Whether this migration put the key into the token, so that undoing it destroys the key.
         proof: Challenge and signature in hexadecimal digits.
-        retired: How its source was removed; empty if it was not.
     """
 
     name: str
@@ -45,7 +44,6 @@ class KeyState:
     how: str = ""
     ours: bool = False
     proof: tuple[str, str] | None = None
-    retired: str = ""
 
 
 @dataclass(slots=True)
@@ -80,16 +78,12 @@ class History:
                 state.key_id = bytes.fromhex(one["key_id"]) or state.key_id
         elif event == "finished":
             self.finished = True
-        elif event in ("recorded", "proved", "undone", "retired", "imported"):
+        elif event in ("recorded", "proved"):
             state = self.keys.setdefault(line["name"], KeyState(line["name"]))
             if event == "recorded":
                 state.how, state.ours = line["how"], line["ours"]
-            elif event == "proved":
+            else:
                 state.proof = (line["message"], line["signature"])
-            elif event == "retired":
-                state.retired = line["how"]
-            elif event == "undone":
-                del self.keys[line["name"]]
 
 
 def journal_id(identity: str, provider: str) -> str:
@@ -156,20 +150,6 @@ class Journal:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def histories(state_dir: Path) -> dict[str, History]:
-    """Return what every migration of this bridge did, by id."""
-    folder = state_dir / FOLDER
-    if not folder.is_dir():
-        return {}
-    found = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        content = path.read_bytes()
-        history = _fold(content[: content.rfind(b"\n") + 1], path)
-        if history.identity:
-            found[path.stem] = history
-    return found
 
 
 def _read_all(descriptor: int) -> bytes:

@@ -108,11 +108,6 @@ class MigratedKeys(TokenKeys):
             raise ValueError("a record without a private key")
         return record.provider, KeyRef(record.uri, public_key.plain)
 
-    def forget(self, record: StoredRecord) -> None:
-        """Remove a record alone."""
-        with self._bridge.administer("key.delete", self._caller, {"key": record.name}):
-            self._store.delete(record.name)
-
     def device(self, provider: str) -> Device:
         """Return the provider's device."""
         return self._device(provider)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -25,7 +25,7 @@ def ahead(
     *,
     look_ahead: int = 2 * WORKERS,
     discard: Callable[[_R], object] = lambda _: None,
-) -> Iterator[tuple[_T, _R]]:
+) -> Generator[tuple[_T, _R], None, None]:
     """Yield each item with what ``work`` makes of it, in order, while the next ones are worked on.
 
     Args:

@@ -8,6 +8,7 @@ left: a record (nothing to do), a key without a record (it is adopted), or parts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -143,8 +144,11 @@ class Migration:
         others = [row for row in plan.rows if row.action is not Action.IMPORT]
         for row in (row for row in others if row.key.holds_secret):
             yield self._there(row, provider)
-        for row, opened in ahead(lambda row: self._source.open(row.key), imports, discard=lambda key: key.wipe()):
-            yield self._take_in(row, opened, provider, ids[row.name])
+        # Closed at once where a key fails: those that were opened ahead must not wait for the collector to be wiped.
+        opening = ahead(lambda row: self._source.open(row.key), imports, discard=lambda key: key.wipe())
+        with closing(opening):
+            for row, opened in opening:
+                yield self._take_in(row, opened, provider, ids[row.name])
         for row in (row for row in others if not row.key.holds_secret):
             yield self._record_only(row)
 

@@ -1,4 +1,4 @@
-"""The file in which a signer keeps what a consensus key signed last: found beside the key, read, and raised."""
+"""The file in which a signer keeps what a consensus key signed last: found beside the key, and read."""
 
 from __future__ import annotations
 
@@ -66,25 +66,6 @@ class StateFile:
         except FormatError as error:
             raise SourceUnreadable(f"{self.path}: {error}") from None
         return LastSigned(state.height, state.round, state.step)
-
-    def raise_to(self, signed: LastSigned) -> bool:
-        """Make the file say at least ``signed``, durably; return whether that changed it.
-
-        What is written has no signature, so a signer that reads it signs nothing more at these three numbers.
-        """
-        from cosmos_formats import sign_state, signer_files
-        from keyring_bridge.config.files import write_atomic
-
-        present = self.read()
-        if present is not None and present >= signed:
-            return False
-        state = sign_state.SignState(signed.height, signed.round, signed.step)
-        if self.format is StateFormat.TMKMS:
-            content = signer_files.write_tmkms_state(signer_files.TmkmsState.from_sign_state(state))
-        else:
-            content = sign_state.write(state)
-        write_atomic(self.path, content)
-        return True
 
 
 def beside_validator_key(key: Path) -> StateFile:
