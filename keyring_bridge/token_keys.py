@@ -289,18 +289,11 @@ class TokenKeys:
         *,
         imported: bool = False,
         told: Callable[[Proof], object] = lambda _: None,
+        keep: Callable[[StoredRecord], StoredRecord] | None = None,
     ) -> StoredRecord:
-        """Prove a key that was just made and keep its record; a key that fails is removed again.
-
-        ``told`` gets the proof before the record is written.
-        """
+        """As :meth:`_keep_proven`, for a key that was just made: if anything fails, it is removed again."""
         try:
-            record = _token_record(spec.label, device.name, spec.purpose, info, kind, imported=imported)
-            outcome["fingerprint"] = info.fingerprint
-            proof = self._bridge.prove(device.name, info.ref, spec.purpose)
-            outcome["proof"] = proof.correlation_id
-            told(proof)
-            self._store.add(record)
+            return self._keep_proven(device, spec, info, kind, outcome, imported=imported, told=told, keep=keep)
         except BaseException as failure:
             try:
                 device.delete_key(info.ref)
@@ -310,6 +303,32 @@ class TokenKeys:
                 if isinstance(failure, BridgeError):
                     failure.hint = "the key could not be removed from the token again; see `hsm status`"
             raise
+
+    def _keep_proven(
+        self,
+        device: Device,
+        spec: KeySpec,
+        info: KeyInfo,
+        kind: KeyKind,
+        outcome: dict[str, object],
+        *,
+        imported: bool,
+        told: Callable[[Proof], object] = lambda _: None,
+        keep: Callable[[StoredRecord], StoredRecord] | None = None,
+    ) -> StoredRecord:
+        """Let a key in a token prove itself and keep its record.
+
+        ``told`` gets the proof before the record is written; ``keep`` writes the record and returns it as it wrote it
+        (it is added if None).
+        """
+        record = _token_record(spec.label, device.name, spec.purpose, info, kind, imported=imported)
+        outcome["fingerprint"] = info.fingerprint
+        proof = self._bridge.prove(device.name, info.ref, spec.purpose)
+        outcome["proof"] = proof.correlation_id
+        told(proof)
+        if keep is not None:
+            return keep(record)
+        self._store.add(record)
         return record
 
     def _check_free(self, name: str) -> None:
