@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,8 +23,10 @@ from keyring_bridge.errors import (
 from keyring_bridge.model import KeySpec, Purpose
 from keyring_bridge.restored_keys import RestoredKeys
 from keyring_bridge.secrets import SecretBytes
-from keyring_bridge.store.base import StoredRecord
 from tests.unit.bridge.pipeline import CALLER, Setup
+
+if TYPE_CHECKING:
+    from keyring_bridge.store.base import StoredRecord
 
 SECRET = bytes(range(1, 33))
 OTHER = bytes(range(2, 34))
