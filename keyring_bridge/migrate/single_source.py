@@ -12,6 +12,7 @@ from keyring_bridge.migrate.model import SourceKey, SourceKind
 
 if TYPE_CHECKING:
     from cosmos_formats.private_keys import PrivateKey
+    from cosmos_formats.pubkeys import KeyType
     from keyring_bridge.migrate.state_files import StateFile
     from keyring_bridge.model import Purpose
     from keyring_bridge.secrets import SecretBytes
@@ -24,8 +25,8 @@ class SingleSource:
         kind: What it is.
         path: The file; None for a secret that is in none.
         read: Opens it anew; the caller wipes the key.
+        purpose: Tells what a key of a type is for, None if the source does not tell.
         secrets: What ``read`` needs; wiped by :meth:`close`.
-        purpose: What the key is for, None if the source does not tell.
         state: What it signed last, if it is a consensus key's source.
     """
 
@@ -34,9 +35,9 @@ class SingleSource:
         kind: SourceKind,
         path: Path | None,
         read: Callable[[], PrivateKey],
+        purpose: Callable[[KeyType], Purpose | None],
         *,
         secrets: tuple[SecretBytes, ...] = (),
-        purpose: Purpose | None = None,
         state: StateFile | None = None,
     ) -> None:
         self.kind = kind
@@ -66,7 +67,8 @@ class SingleSource:
             opened = self._read()
             opened.wipe()
             files = () if self.path is None else (self.path,)
-            self._key = SourceKey("", "", Record("", opened.public_key, Local(None)), self._purpose, files=files)
+            purpose = self._purpose(opened.key_type)
+            self._key = SourceKey("", "", Record("", opened.public_key, Local(None)), purpose, files=files)
         return (self._key,)
 
     def open(self, key: SourceKey) -> PrivateKey:

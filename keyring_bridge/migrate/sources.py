@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,7 @@ def open_secret(kind: SourceKind, secret: SecretBytes, ask: Ask, options: Source
     def read() -> PrivateKey:
         return _parse(kind, bytearray(secret.reveal()), phrase, options)
 
-    purpose = _purpose(kind, _type_of(options, KeyType.SECP256K1)[0])
-    return _checked(SingleSource(kind, None, read, secrets=secrets, purpose=purpose))
+    return _checked(SingleSource(kind, None, read, partial(_purpose, kind), secrets=secrets))
 
 
 def _open_keyring(path: Path, ask: Ask, options: SourceOptions) -> Source:
@@ -123,14 +123,12 @@ def _open_file(kind: SourceKind, path: Path, ask: Ask, options: SourceOptions) -
     def read() -> PrivateKey:
         return _parse(kind, _content(path), password, options)
 
-    key_type = _type_of(options, KeyType.SECP256K1)[0] if kind is SourceKind.HEX else None
-    purpose = _purpose(kind, key_type)
     source = SingleSource(
         kind,
         path,
         read,
+        partial(_purpose, kind),
         secrets=() if password is None else (password,),
-        purpose=purpose,
         state=_state(kind, path, options),
     )
     return _checked(source)
@@ -264,7 +262,7 @@ def _derived(content: bytearray, passphrase: SecretBytes | None, options: Source
         return derive_secret(words, passphrase, parse_path(options.hd_path, allow_unhardened=False))
 
 
-def _purpose(kind: SourceKind, key_type: KeyType | None) -> Purpose | None:
+def _purpose(kind: SourceKind, key_type: KeyType) -> Purpose | None:
     """Return what a source's key is for; None where it does not tell, as of ed25519 keys that any program may have."""
     if kind in (SourceKind.VALIDATOR, SourceKind.TMKMS, SourceKind.COSMOS_KMS):
         return Purpose.CONSENSUS
