@@ -86,13 +86,19 @@ class KeyringDirectory:
             TokenNotFound: The directory is gone.
             KeyringDamaged: It cannot be read.
         """
-        try:
-            names = os.listdir(self.path)
-        except FileNotFoundError:
-            raise TokenNotFound("there is no keyring directory", detail=str(self.path)) from None
-        except OSError as error:
-            raise KeyringDamaged("the keyring directory cannot be read", detail=str(error)) from None
-        return sorted(key for name in names if (key := _item_key(name)) and item_kind(key) is not ItemKind.OTHER)
+        return sorted(
+            key for name in self._names() if (key := _item_key(name)) and item_kind(key) is not ItemKind.OTHER
+        )
+
+    def strays(self) -> list[str]:
+        """Return the names of files that end as those of items do, and that no keyring gives: the SDK cannot open them.
+
+        Raises:
+            TokenNotFound: The directory is gone (others as :meth:`items`).
+        """
+        return sorted(
+            name for name in self._names() if item_kind(name) is not ItemKind.OTHER and _item_key(name) is None
+        )
 
     def stamp(self, item_key: str) -> Stamp | None:
         """Return the stamp of an item's file; None if there is none."""
@@ -200,6 +206,14 @@ class KeyringDirectory:
     def file_of(self, item_key: str) -> Path:
         """Return where an item's file is, or would be."""
         return self.path / file_keyring.file_name(item_key)
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self.path)
+        except FileNotFoundError:
+            raise TokenNotFound("there is no keyring directory", detail=str(self.path)) from None
+        except OSError as error:
+            raise KeyringDamaged("the keyring directory cannot be read", detail=str(error)) from None
 
     def _read(self, path: Path, limit: int) -> bytearray:
         from keyring_bridge.config.files import read_trusted

@@ -155,6 +155,7 @@ class KeyringSource:
     def _told(
         self, entries: Mapping[str, KeyringEntry], addresses: Mapping[str, str], troubles: Mapping[str, str]
     ) -> list[str]:
+        strays = self._directory.strays()
         told = [
             _FAULTS[fault.fault].format(
                 address=fault.address.hex() or fault.item_key,
@@ -163,5 +164,6 @@ class KeyringSource:
             )
             for fault in check_index(entries, addresses)
         ]
+        told += [f"{name!r} is no name that a keyring gives an item: the SDK does not open it" for name in strays]
         told += [f"{item}: {trouble}" for item, trouble in troubles.items() if item_kind(item) is ItemKind.ADDRESS]
         return told

@@ -214,7 +214,8 @@ class _Judge:
 
     def row(self, key: SourceKey, *, single: bool) -> Row:
         renames = self._wishes.renames or {}
-        name = renames.get(key.name, key.name)
+        # By its item where several records claim one name.
+        name = renames.get(key.name) or renames.get(key.item, key.name)
         if single and self._wishes.name is not None:
             name = self._wishes.name
         purpose = key.purpose or self._wishes.purpose

@@ -55,9 +55,15 @@ def open_path(path: Path, ask: Ask, options: SourceOptions | None = None) -> Sou
         SourceUnknown: There is nothing that is known.
         SourceAmbiguous: It could be several things.
         SourcePasswordIncorrect: The password does not open it.
-        SourceUnreadable: It is damaged.
+        SourceUnreadable: It is damaged, or this user may not read it.
     """
-    options = options or SourceOptions()
+    try:
+        return _open_path(path, ask, options or SourceOptions())
+    except OSError as error:
+        raise SourceUnreadable(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _open_path(path: Path, ask: Ask, options: SourceOptions) -> Source:
     if path.is_dir():
         path = detect.of_folder(path)
     if path.is_dir():

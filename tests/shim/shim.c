@@ -122,6 +122,13 @@ static void pull_token(void) {
             REAL(F_CloseAllSessions, fn_close_all)(slots[i]);
 }
 
+/* Whether a rule is about this call: "3" about the third, "3+" about all from the third on, "*" about every one. */
+static int counts(const char *word, unsigned long call) {
+    char *rest;
+    unsigned long from = strtoul(word, &rest, 10);
+    return word[0] == '*' || from == call || (*rest == '+' && call > from);
+}
+
 static CK_RV enter(const char *name) {
     unsigned delay = 0;
     CK_RV rv = CKR_OK;
@@ -142,7 +149,7 @@ static CK_RV enter(const char *name) {
             continue;
         if (strcmp(rule->verb, "delay") == 0)
             delay = (unsigned)strtoul(rule->word, NULL, 10);
-        if (strcmp(rule->verb, "fail") == 0 && (rule->word[0] == '*' || strtoul(rule->word, NULL, 10) == call))
+        if (strcmp(rule->verb, "fail") == 0 && counts(rule->word, call))
             rv = strtoul(rule->value, NULL, 16);
     }
     const Rule *hang = find_rule("hang", name);

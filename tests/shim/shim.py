@@ -12,7 +12,8 @@ runs. One rule per line:
 ``quirk ignore_extractable``          a private key is EXTRACTABLE whatever its template says
 ``quirk fresh_tables``                each C_GetFunctionList answers a table of its own, as p11-kit's proxy does
 ``delay C_Sign 20``                   20 ms before every call
-``fail C_Sign 3 b3``                  the third call since this control file answers 0xb3 (``*``: every call)
+``fail C_Sign 3 b3``                  the third call since this control file answers 0xb3 (``3+``: all from the third
+                                      on, ``*``: every call); each process counts by itself
 ``hang C_Sign 1``                     the first call does not come back until the rule is gone (no number: all)
 ``signature half``                    also ``long``, ``garbage``, ``wrong_key``, ``lost`` (the token signs, then
                                       answers SESSION_HANDLE_INVALID), ``nonce_one SCALARHEX`` (valid secp256k1

@@ -284,7 +284,7 @@ def test_a_source_of_each_kind(desk: Cli, tmp_path: Path, name: str) -> None:
         record = store.get(name)
         assert record is not None
         assert record.fingerprint is not None
-        assert record.record.public_key.data == public_half(case.key_type, case.secret)  # type: ignore[union-attr]
+        assert record.record.public_key.data == public_half(case.key_type, case.secret)
         assert store.last_signed(record.fingerprint) == ({} if case.signed is None else dict([case.signed]))
 
 
