@@ -77,9 +77,20 @@ def read(content: bytes | bytearray) -> SignState:
     )
 
 
-def write(state: SignState) -> bytes:
-    """Return a state file as CometBFT writes it, byte for byte."""
-    members: dict[str, object] = {"height": str(state.height), "round": state.round, "step": state.step}
+def has_round_as_text(content: bytes | bytearray) -> bool:
+    """Tell whether a state file is horcrux's.
+
+    Raises:
+        InvalidStateFile: It is none.
+    """
+    members = read_members(content, required=frozenset({"height", "round", "step"}), allowed=_MEMBERS | _OF_HORCRUX)
+    return isinstance(members["round"], str)
+
+
+def write(state: SignState, *, round_as_text: bool = False) -> bytes:
+    """Return a state file as CometBFT writes it, byte for byte; with ``round_as_text`` one that horcrux reads."""
+    number_or_text: object = str(state.round) if round_as_text else state.round
+    members: dict[str, object] = {"height": str(state.height), "round": number_or_text, "step": state.step}
     if state.signature and state.sign_bytes:
         members["signature"] = b2a_base64(state.signature, newline=False).decode("ascii")
         members["signbytes"] = state.sign_bytes.hex().upper()

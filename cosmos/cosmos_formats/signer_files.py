@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cosmos_formats import private_keys, wire
 from cosmos_formats.pubkeys import KeyType
-from cosmos_formats.sign_state import InvalidStateFile, SignState, number, read_members
+from cosmos_formats.sign_state import HIGHEST, HIGHEST_ROUND, InvalidStateFile, SignState, number, read_members
 from cosmos_formats.validator_files import LARGEST, InvalidKeyFile, read_private_member
 from cosmos_formats.wipeable import unbase64, unhex, wipe
 
@@ -25,6 +25,8 @@ _BLANKS: Final = b" \t\r\n"
 _PREVOTE: Final = 1
 _PRECOMMIT: Final = 2
 _PROPOSAL: Final = 32
+_LAST_STEP: Final = 3
+"""CometBFT's number of a precommit."""
 _BLOCK_ID_FIELD: Final = {_PREVOTE: 4, _PRECOMMIT: 4, _PROPOSAL: 5}
 _STATE_MEMBERS: Final = frozenset({"height", "round", "step", "block_id"})
 
@@ -169,6 +171,26 @@ class TmkmsState:
         """
         block_id = block_id_of(state.sign_bytes) if state.sign_bytes else None
         return cls(state.height, state.round, max(state.step - 1, 0), block_id)
+
+
+def refusing(state: SignState) -> TmkmsState:
+    """Return a state with which tmkms signs nothing at the numbers of ``state``, whatever was signed there.
+
+    tmkms compares blocks, and lets nil through where its state names none. So without the block that was signed, its
+    state has to be that of the next step: a vote for a block there is refused as well, a nil vote there harms nobody.
+
+    Raises:
+        InvalidStateFile: There is no next step.
+    """
+    if state.sign_bytes:
+        return TmkmsState.from_sign_state(state)
+    if state.step < _LAST_STEP:
+        return TmkmsState(state.height, state.round, state.step)
+    if state.round < HIGHEST_ROUND:
+        return TmkmsState(state.height, state.round + 1, 0)
+    if state.height < HIGHEST:
+        return TmkmsState(state.height + 1, 0, 0)
+    raise InvalidStateFile("there is no step above the last one of all")
 
 
 def read_tmkms_state(content: bytes | bytearray) -> TmkmsState:

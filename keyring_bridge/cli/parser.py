@@ -7,7 +7,10 @@ defined, when its parser is asked to parse or to explain itself.
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 import textwrap
+from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
@@ -23,7 +26,7 @@ class Command(NamedTuple):
         summary: One line for the list of commands.
         module: Module under ``keyring_bridge.cli.commands`` whose function ``configure_<name>`` (with ``_`` for ``-``)
             defines the options; empty for a group.
-        members: The commands of a group.
+        members: The commands of a group. Beside a module: commands of a command that also works by itself.
     """
 
     name: str
@@ -51,7 +54,20 @@ COMMANDS: tuple[Command, ...] = (
             Command("sync", "make records for keys that are in a token without one", "keys_write"),
         ),
     ),
-    Command("migrate", "move the keys of a keyring or a file into a token, with a plan and proofs", "migrate"),
+    Command(
+        "migrate",
+        "move the keys of a keyring or a file into a token, with a plan and proofs",
+        "migrate",
+        members=(
+            Command("list", "list the migrations that are known here", "migrations"),
+            Command(
+                "verify", "compare source, journal, records and token; every key proves itself again", "migrations"
+            ),
+            Command("report", "write a signed report of a migration, or check one", "migration_report"),
+            Command("retire", "remove the source's copies of what was migrated", "migration_end"),
+            Command("undo", "remove what a migration made, while the source is still there", "migration_end"),
+        ),
+    ),
     Command(
         "chain",
         "know a chain's own messages and coins",
@@ -144,13 +160,14 @@ class Parser(argparse.ArgumentParser):
         )
         self._command = command
         self._complete = False
+        self._members: dict[str, Parser] = {}
 
     def complete(self) -> None:
         """Define the options, if that has not been done."""
         if self._complete:
             return
         self._complete = True
-        if self._command.members:
+        if self._command.members and not self._command.module:
             self.usage = f"{self.prog} COMMAND [options]"
             adder = self.add_subparsers(title="commands", metavar="COMMAND", required=True)
             for member in self._command.members:
@@ -158,11 +175,23 @@ class Parser(argparse.ArgumentParser):
         else:
             module = import_module(f"keyring_bridge.cli.commands.{self._command.module}")
             getattr(module, f"configure_{self._command.name.replace('-', '_')}")(self)
+            self._add_members()
         _add_common(self)
+
+    def _add_members(self) -> None:
+        """Make the commands of a command that also works by itself; its help lists them."""
+        for member in self._command.members:
+            self._members[member.name] = Parser(prog=f"{self.prog} {member.name}", command=member)
+        if self._members:
+            width = max(map(len, self._members)) + 2
+            lines = [f"  {member.name:{width}}{member.summary}" for member in self._command.members]
+            self.epilog = "commands:\n" + "\n".join(lines)
 
     @property
     def children(self) -> dict[str, Parser]:
         """The sub-commands by name; empty until the parser is complete."""
+        if self._members:
+            return dict(self._members)
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 return dict(action.choices)
@@ -171,6 +200,12 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # overloads upstream
         """As upstream, after the options are defined."""
         self.complete()
+        if self._members:
+            words = list(sys.argv[1:] if args is None else args)
+            first = _first_word(words)
+            if first < len(words) and words[first] in self._members:
+                member = self._members[words[first]]
+                return member.parse_known_args([*words[:first], *words[first + 1 :]], namespace)  # type: ignore[no-untyped-call]  # this method
         return super().parse_known_args(args, namespace)
 
     def format_help(self) -> str:
@@ -201,6 +236,21 @@ def define_all(parser: Parser) -> None:
     parser.complete()
     for child in parser.children.values():
         define_all(child)
+
+
+def _first_word(words: Sequence[str]) -> int:
+    """Return where the first word stands that is no common option nor the value of one."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] in ("-o", "--output", "--config"):
+            at += 1
+        elif not _COMMON.fullmatch(words[at]):
+            break
+        at += 1
+    return at
+
+
+_COMMON = re.compile(r"-o.+|--(?:output|config)=.*|-v+|--verbose", re.DOTALL)
 
 
 def _add_common(parser: Parser) -> None:

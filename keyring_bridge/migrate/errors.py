@@ -1,4 +1,4 @@
-"""What can go wrong in a migration. Nothing here means that a key was lost: sources are only read."""
+"""What can go wrong in a migration. Nothing here means that a key was lost: only a retirement changes a source."""
 
 from __future__ import annotations
 
@@ -70,3 +70,37 @@ class MigrationBusy(MigrationError):
     code = "migration_busy"
     exit_code = Exit.UNAVAILABLE
     retryable = True
+
+
+class MigrationNotFound(MigrationError):
+    """No migration is known that is meant."""
+
+    code = "migration_not_found"
+    exit_code = Exit.NOT_FOUND
+    default_hint = "`hsm migrate list` shows those that are known"
+
+
+class MigrationAmbiguous(MigrationError):
+    """Several migrations could be meant."""
+
+    code = "migration_ambiguous"
+    exit_code = Exit.USAGE
+
+
+class RetirementRefused(MigrationError):
+    """The source's copies are not removed: something about them is not as it must be. Nothing more was removed."""
+
+    code = "migration_retirement_refused"
+
+
+class UndoRefused(MigrationError):
+    """A migration cannot be undone. Nothing more was removed."""
+
+    code = "migration_undo_refused"
+
+
+class ReportInvalid(MigrationError):
+    """A report of a migration is not what the keys signed, or is none."""
+
+    code = "migration_report_invalid"
+    exit_code = Exit.INTEGRITY

@@ -11,79 +11,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from keyring_bridge.migrate.errors import JournalDamaged, MigrationBusy
+from keyring_bridge.migrate.history import History
 
 FOLDER = "migrations"
 _VERSION = 1
 _LARGEST = 256 << 20
-
-
-@dataclass(slots=True)
-class KeyState:
-    """What the journal says of one key.
-
-    Attributes:
-        name: Of its record.
-        key_id: The id that was reserved for it in the token.
-        how: ``imported``, ``adopted`` or ``saved``, once its record was written; empty before.
-        ours: Whether this migration put the key into the token, so that undoing it destroys the key.
-        proof: Challenge and signature in hexadecimal digits.
-    """
-
-    name: str
-    fingerprint: str = ""
-    key_id: bytes = b""
-    how: str = ""
-    ours: bool = False
-    proof: tuple[str, str] | None = None
-
-
-@dataclass(slots=True)
-class History:
-    """A journal's lines, folded together.
-
-    Attributes:
-        identity: The source.
-        provider: The destination.
-        path: Where the source is; empty for a secret that came from nowhere on disk.
-        keys: By name.
-        finished: Whether the last run came to its end.
-    """
-
-    identity: str = ""
-    provider: str = ""
-    kind: str = ""
-    path: str = ""
-    keys: dict[str, KeyState] = field(default_factory=dict)
-    finished: bool = False
-
-    def fold(self, line: Mapping[str, Any]) -> None:
-        """Take one line in."""
-        event = line["event"]
-        if event == "planned":
-            self.identity, self.provider = line["source"], line["provider"]
-            self.kind, self.path = line["kind"], line["path"]
-            self.finished = False
-            for one in line["keys"]:
-                state = self.keys.setdefault(one["name"], KeyState(one["name"]))
-                state.fingerprint = one["fingerprint"]
-                state.key_id = bytes.fromhex(one["key_id"]) or state.key_id
-        elif event == "finished":
-            self.finished = True
-        elif event in ("recorded", "proved"):
-            state = self.keys.setdefault(line["name"], KeyState(line["name"]))
-            if event == "recorded":
-                state.how, state.ours = line["how"], line["ours"]
-            else:
-                state.proof = (line["message"], line["signature"])
+_READER_SECONDS = 0.5
+"""Longest wait for a reader that looks whether a process is at work."""
 
 
 def journal_id(identity: str, provider: str) -> str:
@@ -119,10 +61,7 @@ class Journal:
         path = private_dir(state_dir / FOLDER) / f"{identifier}.jsonl"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise MigrationBusy("another process works at this migration") from None
+            _lock(descriptor)
             content = _read_all(descriptor)
             whole = content[: content.rfind(b"\n") + 1]
             if len(whole) < len(content):
@@ -150,6 +89,39 @@ class Journal:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def read(path: Path) -> tuple[History, bool]:
+    """Return what a journal says, and whether a process is at work; nothing is changed.
+
+    Raises:
+        JournalDamaged: It cannot be read.
+        OSError: It cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            busy = False
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        except BlockingIOError:
+            busy = True
+        content = _read_all(descriptor)
+        return _fold(content[: content.rfind(b"\n") + 1], path), busy
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    give_up = time.monotonic() + _READER_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise MigrationBusy("another process works at this migration") from None
+            time.sleep(0.01)
 
 
 def _read_all(descriptor: int) -> bytes:

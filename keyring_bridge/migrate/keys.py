@@ -17,6 +17,7 @@ from keyring_bridge.token_keys import TokenKeys
 if TYPE_CHECKING:
     from cosmos_formats.record import Record
     from keyring_bridge.device import Device
+    from keyring_bridge.migrate.history import KeyState
     from keyring_bridge.model import KeyInfo, Proof
     from keyring_bridge.secrets import SecretBytes
 
@@ -95,6 +96,12 @@ class MigratedKeys(TokenKeys):
         """Let a record's key sign a challenge now (see :meth:`keyring_bridge.bridge.Bridge.prove`)."""
         provider, ref = self.place(record)
         return self._bridge.prove(provider, ref, record.purpose, statement)
+
+    def record_of(self, key: KeyState) -> StoredRecord | None:
+        """Return the record of a key that a journal tells of, whatever it is called now."""
+        if key.address:
+            return self._store.by_address(bytes.fromhex(key.address))
+        return self._store.get(key.name)
 
     def look(self, record: StoredRecord) -> KeyInfo:
         """Return what the token tells about a record's key now."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import PublicKey
 from keyring_bridge.migrate.errors import MigrationRefused
+from keyring_bridge.migrate.files import digest
 from keyring_bridge.migrate.keys import MigratedKeys
 from keyring_bridge.migrate.plan import Action, Destination, Plan, Row, Wishes, make_plan
 from keyring_bridge.migrate.pool import ahead
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.migrate.journal import Journal
     from keyring_bridge.migrate.model import Source
+    from keyring_bridge.migrate.sources import SourceOptions
     from keyring_bridge.model import Caller, KeyInfo, Proof
     from keyring_bridge.store.base import StoredRecord
 
@@ -47,6 +49,21 @@ class Migrated:
     record: StoredRecord
     info: KeyInfo | None
     proof: Proof | None
+
+
+def _planned(row: Row, key_id: bytes) -> dict[str, object]:
+    """Return a key's line of the plan, for the journal."""
+    return {
+        "name": row.name,
+        "item": row.key.item,
+        "kind": "" if row.key.record is None else row.key.record.kind,
+        "purpose": str(row.purpose),
+        "fingerprint": row.fingerprint or "",
+        "address": row.public_key.address.hex(),
+        "key_id": key_id.hex(),
+        # A file that is a source by itself is known by where it really is; an item of a keyring by its name there.
+        "files": [digest(path if row.key.item else path.resolve()).to_json() for path in row.key.files],
+    }
 
 
 def survey(bridge: Bridge, provider: str) -> Destination:
@@ -76,9 +93,19 @@ class Migration:
         source: Where the keys are.
         journal: Of this source and destination, open.
         chain_id: Chain of a consensus key's state, where the file does not tell.
+        options: What was said about the source, so that it can be opened again later.
     """
 
-    def __init__(self, bridge: Bridge, caller: Caller, source: Source, journal: Journal, chain_id: str = "") -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        caller: Caller,
+        source: Source,
+        journal: Journal,
+        chain_id: str = "",
+        options: SourceOptions | None = None,
+    ) -> None:
+        self._options = options
         self._bridge = bridge
         self._keys = MigratedKeys(bridge, caller)
         self._source = source
@@ -129,11 +156,10 @@ class Migration:
             "source": self._source.identity,
             "kind": str(self._source.kind),
             "path": "" if path is None else str(path.resolve()),
+            "options": {} if self._options is None else self._options.to_json(),
             "provider": plan.destination.provider,
-            "keys": [
-                {"name": row.name, "fingerprint": row.fingerprint or "", "key_id": ids.get(row.name, b"").hex()}
-                for row in plan.rows
-            ],
+            "warnings": list(plan.warnings),
+            "keys": [_planned(row, ids.get(row.name, b"")) for row in plan.rows],
         }
         self._journal.note("planned", fields, durable=True)
         return ids
@@ -186,11 +212,14 @@ class Migration:
     def _note_recorded(self, row: Row, info: KeyInfo) -> None:
         """Note a record that an earlier run wrote without being able to say so; others were there before."""
         state = self._journal.history.keys[row.name]
-        if not state.how and state.key_id and state.key_id == info.key_id:
-            self._journal.note("recorded", {"name": row.name, "how": "imported", "ours": True})
+        if not state.how:
+            ours = bool(state.key_id) and state.key_id == info.key_id
+            self._journal.note("recorded", {"name": row.name, "how": "imported" if ours else "there", "ours": ours})
 
     def _record_only(self, row: Row) -> Migrated:
         if row.action is Action.NOTHING:
+            if not self._journal.history.keys[row.name].how:
+                self._journal.note("recorded", {"name": row.name, "how": "there", "ours": False})
             return Migrated(row, self._keys.key(row.name), None, None)
         if row.key.record is None:
             raise MigrationRefused(f"{row.name}: cannot be read")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cosmos_formats.errors import FormatError, WrongPassword
 from cosmos_formats.pubkeys import ETH_TYPE_URLS, KeyType
@@ -41,6 +41,28 @@ class SourceOptions:
     state: Path | None = None
     hd_path: str = "m/44'/118'/0'/0/0"
     bip39_passphrase: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as a journal keeps it, so that the same source can be opened again."""
+        return {
+            "kind": None if self.kind is None else str(self.kind),
+            "key_type": self.key_type,
+            "state": None if self.state is None else str(self.state.resolve()),
+            "hd_path": self.hd_path,
+            "bip39_passphrase": self.bip39_passphrase,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SourceOptions:
+        """Read what :meth:`to_json` returned; what is missing is as usual."""
+        kind, state, usual = value.get("kind"), value.get("state"), cls()
+        return cls(
+            None if kind is None else SourceKind(kind),
+            value.get("key_type"),
+            None if state is None else Path(state),
+            value.get("hd_path", usual.hd_path),
+            value.get("bip39_passphrase", usual.bip39_passphrase),
+        )
 
 
 def open_path(path: Path, ask: Ask, options: SourceOptions | None = None) -> Source:

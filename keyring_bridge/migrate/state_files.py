@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosmos_formats.errors import FormatError
-from keyring_bridge.migrate.errors import SourceAmbiguous, SourceUnreadable
+from keyring_bridge.migrate.errors import SourceAmbiguous, SourceUnreadable, UndoRefused
 
 if TYPE_CHECKING:
     from keyring_bridge.store.base import LastSigned
@@ -66,6 +66,47 @@ class StateFile:
         except FormatError as error:
             raise SourceUnreadable(f"{self.path}: {error}") from None
         return LastSigned(state.height, state.round, state.step)
+
+    def raise_to(self, signed: LastSigned) -> bool:
+        """Make sure that a signer which starts from the file signs nothing that was signed, durably.
+
+        Args:
+            signed: What must not be signed again, nor anything below it. What the file has is never lowered.
+
+        Returns:
+            Whether it was written; it is left as it is if it says as much already.
+
+        Raises:
+            SourceUnreadable: It is no state file.
+            UndoRefused: Its format cannot say it, or it cannot be written.
+        """
+        from cosmos_formats import sign_state, signer_files
+        from keyring_bridge.config.files import write_atomic
+
+        before = self.read()
+        if before is not None and before >= signed:
+            return False
+        state = sign_state.SignState(signed.height, signed.round, signed.step)
+        # What a link leads to is written, as its signer would do.
+        path = self.path.resolve()
+        mode = 0o600
+        try:
+            if self.format is StateFormat.TMKMS:
+                content = signer_files.write_tmkms_state(signer_files.refusing(state))
+            else:
+                text = before is not None and sign_state.has_round_as_text(path.read_bytes())
+                content = sign_state.write(state, round_as_text=text)
+            if before is not None:
+                mode = path.stat().st_mode & 0o777
+            write_atomic(path, content, mode)
+        except FormatError as error:
+            raise UndoRefused(f"{self.path} cannot hold what the key signed last: {error}") from None
+        except OSError as error:
+            raise UndoRefused(f"{self.path} cannot be written", detail=str(error)) from None
+        after = self.read()
+        if after is None or after < signed:
+            raise UndoRefused(f"{self.path} does not say what was written into it")
+        return True
 
 
 def beside_validator_key(key: Path) -> StateFile:

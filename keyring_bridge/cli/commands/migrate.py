@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyring_bridge.cli.commands.migration_report import free_report_path, make_report, write_report
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, table
+from keyring_bridge.cli.retiring import add_retire_options, retire_now, retired_text
 from keyring_bridge.cli.secret_options import SOURCES, read_secret
 from keyring_bridge.cli.starter import add_policy_options, check_starter, write_starter
 from keyring_bridge.errors import Exit
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from keyring_bridge.migrate.model import Source
     from keyring_bridge.migrate.plan import Plan, Row, Wishes
     from keyring_bridge.migrate.run import Migrated
+    from keyring_bridge.migrate.sources import SourceOptions
     from keyring_bridge.secrets import SecretBytes
 
 _PURPOSES = tuple(str(one) for one in (Purpose.ACCOUNT, Purpose.CONSENSUS, Purpose.AUDIT))
@@ -33,13 +36,16 @@ _KINDS = (
 
 def configure_migrate(parser: Parser) -> None:
     """Define ``hsm migrate``."""
-    parser.usage = "hsm migrate [SOURCE] [--mnemonic SECRET | --hex SECRET] [--dry-run] [options]"
+    parser.usage = (
+        "hsm migrate [SOURCE] [--mnemonic SECRET | --hex SECRET] [--dry-run] [options]\n"
+        "       hsm migrate list|verify|report|retire|undo [options]"
+    )
     parser.add_argument(
         "source",
         metavar="SOURCE",
         nargs="?",
         help="an SDK keyring directory (or the home that holds it), an armor, a validator's, node's or signer's key "
-        "file, a PEM file",
+        "file, a PEM file; one that is called like a command below is ./NAME",
     )
     parser.add_argument("--mnemonic", metavar="SECRET", help=f"where the words of a mnemonic come from: {SOURCES}")
     parser.add_argument("--hex", metavar="SECRET", help="where 64 hexadecimal digits of a private key come from")
@@ -59,8 +65,15 @@ def configure_migrate(parser: Parser) -> None:
     parser.add_argument("--state", metavar="FILE", help="what a consensus key signed last, if it lies elsewhere")
     parser.add_argument("--hd-path", metavar="PATH", default="m/44'/118'/0'/0/0", help="path of a mnemonic's key")
     parser.add_argument("--bip39-passphrase", action="store_true", help="the mnemonic has a passphrase; ask for it")
+    parser.add_argument(
+        "--report", metavar="FILE", help="write a signed report as JSON, and as text to the same name with .txt"
+    )
+    parser.add_argument(
+        "--retire", action="store_true", help="remove the source's copies afterwards, after a question of its own"
+    )
     add_provider_options(parser)
     add_policy_options(parser)
+    add_retire_options(parser)
     parser.set_defaults(handler=migrate)
 
 
@@ -72,7 +85,11 @@ def migrate(arguments: argparse.Namespace, session: Session) -> Result:
     provider = chosen_provider(arguments, session.config)
     wishes = _wishes(arguments)
     check_starter(session.config.policy_path, arguments.chain_id, arguments.message)
-    source = _open(arguments)
+    path = None if arguments.report is None else free_report_path(arguments.report)
+    if arguments.retire and arguments.source is None:
+        raise UsageError("--retire removes files, and this source is none")
+    source, options = _open(arguments)
+    retired = None
     try:
         with session.bridge() as bridge:
             planned = plan(bridge, source, provider, wishes)
@@ -80,16 +97,21 @@ def migrate(arguments: argparse.Namespace, session: Session) -> Result:
                 return _plan_result(planned, session.config.prefix)
             identifier = journal_id(source.identity, provider)
             with Journal.open(session.config.state_dir, identifier) as journal:
-                migration = Migration(bridge, session.caller, source, journal, arguments.chain_id or "")
+                migration = Migration(bridge, session.caller, source, journal, arguments.chain_id or "", options)
 
                 def progress(done: int, of: int) -> None:
                     session.console.progress(f"{done} of {of} keys", ended=done == of)
 
                 done = list(migration.run(planned, progress))
+                _write_starters(done, arguments, session)
+                if path is not None:
+                    write_report(make_report(session, bridge, journal), path)
+                if arguments.retire:
+                    session.console.note(f"every key was migrated (migration {identifier})")
+                    retired = retire_now(arguments, session, bridge, journal, lambda: source)
     finally:
         source.close()
-    _write_starters(done, arguments, session)
-    return _done_result(done, planned, identifier, session.config.prefix)
+    return _done_result(done, planned, identifier, session.config.prefix, path, retired)
 
 
 def _write_starters(done: list[Migrated], arguments: argparse.Namespace, session: Session) -> None:
@@ -116,7 +138,7 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
     return Wishes(tuple(arguments.key), tuple(arguments.skip), renames, arguments.name, purpose)
 
 
-def _open(arguments: argparse.Namespace) -> Source:
+def _open(arguments: argparse.Namespace) -> tuple[Source, SourceOptions]:
     from keyring_bridge.migrate.model import SourceKind
     from keyring_bridge.migrate.sources import SourceOptions, open_path, open_secret
 
@@ -134,10 +156,10 @@ def _open(arguments: argparse.Namespace) -> Source:
         arguments.bip39_passphrase,
     )
     if arguments.source is not None:
-        return open_path(Path(arguments.source), ask, options)
+        return open_path(Path(arguments.source), ask, options), options
     kind = SourceKind.MNEMONIC if arguments.mnemonic is not None else SourceKind.HEX
     secret = read_secret(arguments.mnemonic or arguments.hex, str(kind))
-    return open_secret(kind, secret, ask, options)
+    return open_secret(kind, secret, ask, options), options
 
 
 def _row_json(row: Row, prefix: str) -> dict[str, object]:
@@ -204,7 +226,14 @@ def _table(planned: Plan, rows: list[dict[str, object]], style: Style) -> str:
     return table(("NAME", "ADDRESS", "TYPE", "ALGORITHM", "DESTINATION", "ACTION", "WHAT TO KNOW"), lines, style)
 
 
-def _done_result(done: list[Migrated], planned: Plan, identifier: str, prefix: str) -> Result:
+def _done_result(
+    done: list[Migrated],
+    planned: Plan,
+    identifier: str,
+    prefix: str,
+    report: Path | None,
+    retired: dict[str, object] | None,
+) -> Result:
     from keyring_bridge.cli.token_view import attributes
 
     keys = []
@@ -214,14 +243,26 @@ def _done_result(done: list[Migrated], planned: Plan, identifier: str, prefix: s
             proof = {"message": one.proof.message.hex(), "signature": one.proof.signature.hex()}
             fields |= attributes(one.info) | {"proof": proof}
         keys.append(fields)
-    data = {"migration": identifier, "provider": planned.destination.provider, "keys": keys}
-    data["warnings"] = list(planned.warnings)
+    data = {
+        "migration": identifier,
+        "provider": planned.destination.provider,
+        "keys": keys,
+        "warnings": list(planned.warnings),
+        "report": None if report is None else str(report),
+        "retired": retired,
+    }
 
     def text(style: Style) -> str:
         rows = [(key["name"], key["address"], key["action"], "yes" if "proof" in key else None) for key in keys]
         lines = [table(("NAME", "ADDRESS", "DONE", "PROVED"), rows, style)]
         lines += [style.warning(f"note: {_shown(one)}") for one in planned.warnings]
-        lines.append("the source was not changed")
+        if report is not None:
+            lines.append(f"a signed report is in {_shown(str(report))}")
+        if retired is not None:
+            lines.append(retired_text(retired, style))
+        else:
+            lines.append("the source was not changed")
+            lines.append(f"migration {identifier}: `hsm migrate verify`, `report`, `retire` and `undo` go on from here")
         return "\n".join(lines)
 
     return Result(data, text)
