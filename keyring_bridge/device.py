@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyring_bridge.errors import CapabilityMissing
 from keyring_bridge.model import Survey
-from keyring_bridge.providers.base import Deletes, Generates, Imports, Renames, ReservesIds, Surveys
+from keyring_bridge.providers.base import Deletes, Generates, Imports, Randoms, Renames, ReservesIds, Surveys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +78,15 @@ class Device:
     def survey(self) -> Survey:
         """Return what the device tells about what it could hold; nothing, if it has no way to."""
         return self.__provider.survey() if isinstance(self.__provider, Surveys) else Survey()
+
+    def random_bytes(self, count: int) -> SecretBytes | None:
+        """Return random bytes that the device made; None where it makes none. The caller wipes them."""
+        if not isinstance(self.__provider, Randoms):
+            return None
+        try:
+            return self.__provider.random_bytes(count)
+        except CapabilityMissing:
+            return None
 
     def reserve_ids(self, count: int) -> list[bytes]:
         """Return identifiers for keys to come; empty ones where the device makes keys as a whole or not at all."""

@@ -256,6 +256,7 @@ class TokenKeys:
         Raises:
             InvalidName: Its label is not a valid name and no other was given.
             KeyExists: The name is taken.
+            CeremonyUnfinished: The key's ceremony was cut off, so perhaps nobody can recover it.
             InvalidKey: Nobody recorded what the key is for, and ``purpose`` is None or contradicts the token; or the
                 key is on another curve than the algorithm.
         """
@@ -265,6 +266,7 @@ class TokenKeys:
             raise InvalidKey(f"the key in the token is a {info.key_type} key, not {kind.key_type}")
         name = check_name(info.label if name is None else name)
         self._check_free(name)
+        self._check_finished(info)
         if info.purpose is not None and purpose is not None and info.purpose is not purpose:
             raise InvalidKey(f"the token says that this key is for {info.purpose}, not {purpose}")
         purpose = info.purpose or purpose
@@ -334,6 +336,15 @@ class TokenKeys:
     def _check_free(self, name: str) -> None:
         if self._store.get(name) is not None:
             raise KeyExists(f"{name}: key already exists")
+
+    def _check_finished(self, info: KeyInfo) -> None:
+        from keyring_bridge.ceremony.errors import CeremonyUnfinished
+        from keyring_bridge.ceremony.marker import unfinished
+
+        if info.fingerprint in unfinished(self._bridge.config.state_dir):
+            raise CeremonyUnfinished(
+                "the ceremony of this key was cut off before anybody confirmed its words or shares"
+            )
 
     def _check_not_overwritten(self, name: str) -> None:
         if self._store.get(name) is not None:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Final
 
 from cosmos_formats.errors import FormatError
-from cosmos_formats.wipeable import wipe
+from cosmos_formats.wipeable import sha256, wipe
 
 WORD_COUNTS: Final = (12, 15, 18, 21, 24)
 LONGEST: Final = 1024
@@ -123,6 +123,22 @@ def to_seed(mnemonic: bytes | bytearray, passphrase: bytes | bytearray = b"") ->
     seed = bytearray(_SEED)
     PBKDF2HMAC(SHA512(), _SEED, b"mnemonic" + passphrase, _ROUNDS).derive_into(mnemonic, seed)
     return seed
+
+
+def to_ed25519_seed(mnemonic: bytes | bytearray) -> bytearray:
+    """Return the ed25519 seed (RFC 8032) of a mnemonic, 32 bytes: the SHA-256 of its text.
+
+    That is CometBFT's ``ed25519.GenPrivKeyFromSecret``, with which ``init --recover`` of a chain's program makes the
+    consensus key of a node.
+
+    Args:
+        mnemonic: UTF-8.
+
+    Raises:
+        InvalidMnemonic: The words are not a mnemonic.
+    """
+    check(mnemonic)
+    return sha256(mnemonic)
 
 
 def _check_words(words: list[bytearray]) -> None:

@@ -53,6 +53,14 @@ def hmac_sha512(key: bytes | bytearray, message: bytes | bytearray) -> bytearray
     return output
 
 
+def sha256(message: bytes | bytearray) -> bytearray:
+    """Return SHA-256 of a message, 32 bytes, leaving no copy of either behind."""
+    ffi, lib = sodium()
+    output = bytearray(32)
+    lib.crypto_hash_sha256(ffi.from_buffer(output), ffi.from_buffer(message), len(message))
+    return output
+
+
 def unbase64(text: bytes | bytearray | memoryview) -> bytearray:
     """Decode canonical base64 (RFC 4648, section 4) into a buffer, leaving no copy of text or result behind.
 

@@ -22,3 +22,70 @@ class RecoveredOtherKey(CeremonyError):
         "check the words, the passphrase (a wrong one gives another key without any sign of it), the path and the "
         "algorithm"
     )
+
+
+class SchemeInvalid(CeremonyError):
+    """Groups and counts of shares that cannot be."""
+
+    code = "share_scheme_invalid"
+    rpc_code = -32602
+    exit_code = Exit.USAGE
+
+
+class CeremonyNotConfirmed(CeremonyError):
+    """Nobody showed that the words were written down; the key was removed again."""
+
+    code = "ceremony_not_confirmed"
+    exit_code = Exit.USAGE
+    default_hint = "destroy what was written down and begin anew: those words make no key that is in use"
+
+
+class CeremonyUnfinished(CeremonyError):
+    """The key is of a ceremony that was cut off, or is under way: nobody confirmed that it can be recovered."""
+
+    code = "ceremony_unfinished"
+    default_hint = (
+        "run `hsm keygen --recoverable` with the same name again, which removes the key and makes a new one; or "
+        "`hsm keys recover` with the words or shares, if they were handed out"
+    )
+
+
+class TerminalRequired(CeremonyError):
+    """Words are shown on a terminal that a person sits at, and nowhere else."""
+
+    code = "terminal_required"
+    exit_code = Exit.USAGE
+    default_hint = "run the command at a terminal, or use --shares with custodians that have files"
+
+
+class ShareError(CeremonyError):
+    """Base of what is wrong with shares. Members are told by their numbers."""
+
+    code = "shares_invalid"
+    exit_code = Exit.INTEGRITY
+
+
+class ShareMistyped(ShareError):
+    """A share whose words are not those that were handed out: one is unknown, one is wrong, or some are missing."""
+
+    code = "share_mistyped"
+    exit_code = Exit.USAGE
+
+
+class SharesTooFew(ShareError):
+    """More shares or groups are needed."""
+
+    code = "shares_too_few"
+    exit_code = Exit.USAGE
+
+
+class SharesMixed(ShareError):
+    """Shares of different sets."""
+
+    code = "shares_mixed"
+
+
+class SharesSpoilt(ShareError):
+    """Shares that belong together by their marks, and do not fit each other."""
+
+    code = "shares_spoilt"

@@ -14,6 +14,8 @@ from keyring_bridge.cli.render import timestamp
 from keyring_bridge.errors import BridgeError, PinRequired, ProviderError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from keyring_bridge.audit import Entry
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.config import Config
@@ -153,8 +155,9 @@ def look_at_provider(bridge: Bridge, keyring: Keyring, name: str, found: Finding
     status = bridge.provider_status(name)
     if status.state in ("failed", "disconnected") and not broken:
         found.problems.append((f"provider {name}", ProviderError(status.message or status.state)))
-    found.warnings += [f"{name}: {text}" for text in _cautions(status, comparison)]
     config = bridge.config
+    unfinished = _unfinished(config, name, keyring)
+    found.warnings += [f"{name}: {text}" for text in _cautions(status, comparison, unfinished)]
     return ProviderHealth(name, config.providers[name].backend, name == config.default_provider, status, comparison)
 
 
@@ -177,13 +180,32 @@ _PIN_CAUTIONS = {
 }
 
 
-def _cautions(status: ProviderStatus, comparison: Comparison | None) -> list[str]:
+def _unfinished(config: Config, provider: str, keyring: Keyring) -> dict[str, str]:
+    """Return the name by fingerprint of keys whose ceremony was cut off; a running one says so."""
+    from keyring_bridge.ceremony.marker import unfinished
+
+    known = {record.fingerprint for record in keyring.list()}
+    return {
+        mark.fingerprint: f"{mark.name} (under way)" if mark.under_way else mark.name
+        for mark in unfinished(config.state_dir).values()
+        if mark.provider == provider and mark.fingerprint not in known
+    }
+
+
+def _cautions(status: ProviderStatus, comparison: Comparison | None, unfinished: Mapping[str, str]) -> list[str]:
     texts = []
+    if unfinished:
+        names = ", ".join(unfinished.values())
+        texts.append(
+            f"UNFINISHED CEREMONY of {names}: nobody confirmed its words or shares, so the key is not used "
+            "(`hsm keygen --recoverable` with the same name removes it and begins anew)"
+        )
     if comparison is not None and comparison.only_in_store:
         names = ", ".join(record.name for record in comparison.only_in_store)
         texts.append(f"records whose key is not there: {names}")
-    if comparison is not None and comparison.only_in_token:
-        labels = ", ".join(info.label for info in comparison.only_in_token)
+    strangers = () if comparison is None else comparison.only_in_token
+    labels = ", ".join(info.label for info in strangers if info.fingerprint not in unfinished)
+    if labels:
         texts.append(f"keys without a record (`hsm keys sync` makes records): {labels}")
     if comparison is not None and comparison.extractable:
         texts.append(f"EXTRACTABLE: keys that may leave the token: {', '.join(comparison.extractable)}")

@@ -275,6 +275,15 @@ class Surveys(Protocol):
 
 
 @runtime_checkable
+class Randoms(Protocol):
+    """Makes random numbers in the device."""
+
+    def random_bytes(self, count: int) -> SecretBytes:
+        """Return random bytes of the device's own generator (CapabilityMissing if it turns out to have none)."""
+        ...
+
+
+@runtime_checkable
 class ReservesIds(Protocol):
     """Lets the caller know a key's identifier before the key is there, so that a half-made one is found again."""
 

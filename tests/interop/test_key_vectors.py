@@ -9,12 +9,15 @@ from typing import Any
 import coincurve
 import pytest
 
-from cosmos_formats import address, armor_keys, eth_address, hd_keys, mnemonic
+from cosmos_formats import address, armor_keys, eth_address, hd_keys, mnemonic, private_keys
 from cosmos_formats.errors import FormatError
 from cosmos_formats.hashes import keccak256
 from cosmos_formats.hd import Bip44Path, HdPath
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.verify import verify
+from keyring_bridge.ceremony.recipe import Recipe
+from keyring_bridge.key_kinds import KeyKind
+from keyring_bridge.secrets import SecretBytes
 
 VECTORS = Path(__file__).parents[2] / "fixtures" / "vectors"
 
@@ -184,3 +187,28 @@ def test_public_armor_that_the_sdk_refuses() -> None:
             armor_keys.decode_public_key(vector["armor"])
         if "bytes" not in vector and "algo" not in vector:
             assert str(caught.value) == vector["error"]
+
+
+# --- consensus keys of mnemonics -------------------------------------------------------------------------------------
+
+
+def test_the_consensus_key_of_a_mnemonic() -> None:
+    for vector in load("hd", "consensus"):
+        seed = mnemonic.to_ed25519_seed(vector["mnemonic"].encode())
+        assert seed.hex() == vector["seed"]
+        public_key = private_keys.public_half(KeyType.ED25519, seed)
+        assert public_key.data.hex() == vector["public_key"]
+        assert address.encode("vevalcons", public_key.address) == vector["address"]
+    with pytest.raises(FormatError):
+        mnemonic.to_ed25519_seed(b"abandon " * 11 + b"abandon")
+
+
+@pytest.mark.parametrize("words", [12, 24])
+def test_a_recipe_makes_the_keys_that_the_sdk_derives(words: int) -> None:
+    vectors = [one for one in split(load("hd"))[0] if len(one["mnemonic"].split()) == words]
+    for vector in vectors[:12]:
+        recipe = Recipe(KeyKind.of("secp256k1"), HdPath.parse(vector["path"]))
+        passphrase = SecretBytes(vector["passphrase"].encode()) if vector["passphrase"] else None
+        with recipe.secret(SecretBytes(vector["mnemonic"].encode()), passphrase) as secret:
+            assert secret.reveal().hex() == vector["private_key"]
+            assert address.encode("ve", recipe.public_key(secret).address) == vector["address"]

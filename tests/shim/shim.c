@@ -531,6 +531,7 @@ FORWARD(DeriveKey,
         (CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base, CK_ATTRIBUTE *template,
          CK_ULONG count, CK_OBJECT_HANDLE *out),
         (session, mechanism, base, template, count, out))
+FORWARD(GenerateRandom, (CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG count), (session, out, count))
 
 __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list) {
     pthread_mutex_lock(&lock);
@@ -552,7 +553,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST 
         TAKE(CloseSession), TAKE(CloseAllSessions), TAKE(GetSessionInfo), TAKE(Login), TAKE(Logout);
         TAKE(CreateObject), TAKE(DestroyObject), TAKE(GetAttributeValue), TAKE(SetAttributeValue);
         TAKE(FindObjectsInit), TAKE(FindObjects), TAKE(FindObjectsFinal), TAKE(SignInit), TAKE(Sign);
-        TAKE(GenerateKeyPair), TAKE(DeriveKey);
+        TAKE(GenerateKeyPair), TAKE(DeriveKey), TAKE(GenerateRandom);
     }
     pthread_mutex_unlock(&lock);
     *list = &table;

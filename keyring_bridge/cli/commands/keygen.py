@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import ETH_TYPE_URLS, KeyType
 from keyring_bridge.cli.chain_defaults import chain_of_keys, key_type_of
+from keyring_bridge.cli.commands.keygen_recoverable import (
+    add_recoverable_options,
+    check_recoverable,
+    hold,
+    transcript_text,
+)
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
@@ -15,6 +21,7 @@ from keyring_bridge.model import Purpose
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from keyring_bridge.cli.parser import Parser
     from keyring_bridge.cli.session import Session
@@ -59,6 +66,7 @@ def configure_keygen(parser: Parser) -> None:
         help="let the token export the key wrapped with a trusted key; without it the key never leaves the token",
     )
     add_provider_options(parser)
+    add_recoverable_options(parser)
     add_policy_options(parser)
     parser.set_defaults(handler=keygen)
 
@@ -79,15 +87,23 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
         check_starter(session.config.policy_path, arguments.chain_id, arguments.message)
     elif arguments.chain_id is not None or arguments.message:
         raise UsageError(f"--chain-id and --message are for account keys; a key for {purpose} signs no transactions")
-    with session.bridge() as bridge:
-        session.console.note(f"generating a key ({key_type}) in {provider}")
-        record = Keyring(bridge, session.caller).generate(
-            arguments.label, key_type, purpose, provider=provider, wrappable=arguments.wrappable, url=url
-        )
-        attributes = read_back(bridge, record)
+    check_recoverable(arguments)
+    transcript: Mapping[str, object] | None = None
+    if arguments.recoverable:
+        held, attributes = hold(arguments, session, url or str(key_type), purpose, provider)
+        record, transcript = held.record, held.transcript
+    else:
+        with session.bridge() as bridge:
+            session.console.note(f"generating a key ({key_type}) in {provider}")
+            record = Keyring(bridge, session.caller).generate(
+                arguments.label, key_type, purpose, provider=provider, wrappable=arguments.wrappable, url=url
+            )
+            attributes = read_back(bridge, record)
+        session.console.note(_only_there(provider, arguments.wrappable))
     policy = write_starter(session, record, arguments.chain_id, arguments.message)
     prefix = session.config.prefix
     data = record_json(record, prefix) | attributes | {"proof": "signed_challenge", "policy": policy}
+    data |= {"recoverable": arguments.recoverable, **({} if transcript is None else {"ceremony": transcript})}
 
     def text(style: Style) -> str:
         fields = marked(data)
@@ -96,9 +112,20 @@ def keygen(arguments: argparse.Namespace, session: Session) -> Result:
             fields["policy"] = policy["path"]
             fields["chains"] = policy["chains"]
             fields["messages"] = policy["messages"]
+        if transcript is not None:
+            fields["ceremony"] = transcript_text(transcript)
         return details(readable(fields), style)
 
     return Result(data, text)
+
+
+def _only_there(provider: str, wrappable: bool) -> str:
+    if wrappable:
+        return f"the key was born in {provider} and leaves it only wrapped with a trusted key"
+    return (
+        f"the key was born in {provider} and cannot leave it: nothing makes it again if {provider} is lost "
+        "(--recoverable makes a key that words or shares make again)"
+    )
 
 
 def key_kind(key_type: str | None, purpose: str | None) -> tuple[KeyType, Purpose]:

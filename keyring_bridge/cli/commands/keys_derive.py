@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from keyring_bridge.cli.chain_defaults import chain_of_keys, key_type_of
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import chosen_provider
+from keyring_bridge.cli.recipes import add_path_options, path_of
 from keyring_bridge.cli.secret_options import SOURCES, can_be_shown, read_new_secret, read_secret, show_once
 from keyring_bridge.cli.starter import check_starter, write_starter
 from keyring_bridge.errors import KeyExists, KeyNotFound
-from keyring_bridge.key_kinds import DERIVED_TYPES, KeyKind
+from keyring_bridge.key_kinds import DERIVED_TYPES
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import StoredRecord
 
-_COIN_TYPES = {"secp256k1": 118, "eth_secp256k1": 60}
 _ADVICE = (
     "Write these words down and keep them in a safe place. They are shown this once and kept nowhere; whoever has them "
     "has the key, and without them it cannot be recovered once the token is lost:"
@@ -48,15 +48,7 @@ def add_derive_options(parser: Parser) -> None:
         help=f"{' or '.join(DERIVED_TYPES)}, or the type URL of a chain's eth_secp256k1 key (default: what "
         "`hsm chain` knows of the chain, else secp256k1)",
     )
-    group.add_argument("--hd-path", metavar="PATH", help="the whole path, such as m/44'/118'/0'/0/0")
-    group.add_argument(
-        "--coin-type",
-        metavar="N",
-        type=int,
-        help="coin type in the path (default: what `hsm chain` knows of the chain, else 118, or 60 for eth_secp256k1)",
-    )
-    group.add_argument("--account", metavar="N", type=int, default=0, help="account in the path (default: 0)")
-    group.add_argument("--index", metavar="N", type=int, default=0, help="address index in the path (default: 0)")
+    add_path_options(group)
     group.add_argument(
         "--allow-unhardened",
         action="store_true",
@@ -74,7 +66,7 @@ def add_derived(
     """
     chain = chain_of_keys(session, arguments.chain_id)
     key_type = arguments.key_type or key_type_of(chain)
-    path = _path(arguments, key_type, None if chain is None else chain.coin_type)
+    path = path_of(arguments, key_type, chain)
     if arguments.source is not None and not arguments.recover:
         raise UsageError("--source goes with --recover")
     if not (arguments.recover or arguments.no_backup or can_be_shown()):
@@ -140,18 +132,6 @@ def _passphrase(arguments: argparse.Namespace) -> SecretBytes | None:
 def _wipe(secret: SecretBytes | None) -> None:
     if secret is not None:
         secret.wipe()
-
-
-def _path(arguments: argparse.Namespace, key_type: str, of_chain: int | None) -> str:
-    from cosmos_formats.hd import Bip44Path
-
-    if arguments.hd_path is not None:
-        if arguments.coin_type is not None or arguments.account or arguments.index:
-            raise UsageError("--hd-path is the whole path; it does not go with --coin-type, --account or --index")
-        return str(arguments.hd_path)
-    usual = _COIN_TYPES.get(KeyKind.of(key_type).key_type, 118)
-    coin_type = next(number for number in (arguments.coin_type, of_chain, usual) if number is not None)
-    return str(Bip44Path(44, coin_type, arguments.account, False, arguments.index))
 
 
 def _check_free(keyring: Keyring, name: str) -> None:

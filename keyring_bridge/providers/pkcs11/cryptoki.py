@@ -10,7 +10,8 @@ way the bridge needs:
 * ``C_SignInit`` and ``C_Sign`` with a fixed buffer: the binding calls ``C_Sign`` twice, first for the length, which
   is a round trip on a network token, and leaves the session busy when its argument is not ``bytes``.
 * ``C_GenerateKeyPair`` for x25519 as PKCS#11 3.0 has it: the binding has no name for the mechanism.
-* Private key material that is written or read: the binding copies it into memory that nobody wipes.
+* Private key material that is written or read, and ``C_GenerateRandom``: the binding copies what goes through it into
+  memory that nobody wipes.
 
 Both bindings open the same file, so they share one loaded module with one state.
 """
@@ -33,7 +34,8 @@ _UNAVAILABLE = c_ulong(-1).value
 # Places in CK_FUNCTION_LIST, counted from the first pointer.
 _INITIALIZE, _FINALIZE, _GET_INFO, _GET_TOKEN_INFO, _INIT_TOKEN, _GET_SESSION_INFO = 0, 1, 2, 6, 9, 15
 _LOGIN, _LOGOUT = 18, 19
-_CREATE_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN, _GENERATE_KEY_PAIR = 20, 24, 42, 43, 59
+_CREATE_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN = 20, 24, 42, 43
+_GENERATE_KEY_PAIR, _GENERATE_RANDOM = 59, 64
 
 
 class _Version(Structure):
@@ -155,6 +157,7 @@ class Cryptoki:
         self._generate_key_pair = function(
             _GENERATE_KEY_PAIR, c_ulong, c_void_p, c_void_p, c_ulong, c_void_p, c_ulong, c_void_p, c_void_p
         )
+        self._generate_random = function(_GENERATE_RANDOM, c_ulong, c_void_p, c_ulong)
         #: C_SignInit(session, address of CK_MECHANISM, key handle) -> return value
         self.sign_init = function(_SIGN_INIT, c_ulong, c_void_p, c_ulong)
         #: C_Sign(session, data, length, address of the buffer, address of its length) -> return value
@@ -250,6 +253,11 @@ class Cryptoki:
         )
         del chosen
         _check(rv, "C_GenerateKeyPair")
+
+    def generate_random(self, session: int, buffer: bytearray) -> None:
+        """Fill a buffer with random bytes of the token's own generator; there is no other copy of them."""
+        view = (c_ubyte * len(buffer)).from_buffer(buffer)
+        _check(self._generate_random(session, byref(view), len(buffer)), "C_GenerateRandom")
 
     def read_attribute(self, session: int, handle: int, kind: int, limit: int = 512) -> bytearray:
         """Read one attribute of at most ``limit`` bytes; the only copy of it is the answer."""

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from keyring_bridge.errors import BridgeError, ObjectNotFound, SessionLost, TokenNotFound, TokenRemoved
+from keyring_bridge.errors import (
+    BridgeError,
+    CapabilityMissing,
+    ObjectNotFound,
+    SessionLost,
+    TokenNotFound,
+    TokenRemoved,
+)
 from keyring_bridge.model import ProviderStatus, Survey
 from keyring_bridge.providers.base import ProviderBase, ProviderContext, guarded
 from keyring_bridge.providers.pkcs11.faults import PoolClosed, TokenFault, to_error
@@ -141,6 +148,27 @@ class Pkcs11Provider(ProviderBase):
             )
         except TokenFault as fault:
             raise to_error(fault, "tell what it can hold") from fault
+
+    @guarded
+    def random_bytes(self, count: int) -> SecretBytes:
+        """See :class:`~keyring_bridge.providers.base.Randoms`."""
+        from keyring_bridge.providers.pkcs11 import codes
+        from keyring_bridge.secrets import SecretBytes
+
+        cryptoki = self.connector.connect().module.cryptoki
+        secret = SecretBytes(bytearray(count))
+
+        def fill(session: pkcs11.types.Session, _: TokenInfo) -> SecretBytes:
+            handle: int = session.handle  # type: ignore[attr-defined]  # its stubs leave it out
+            try:
+                cryptoki.generate_random(handle, secret.reveal())
+            except TokenFault as fault:
+                if fault.rv not in (codes.RANDOM_NO_RNG, codes.FUNCTION_NOT_SUPPORTED):
+                    raise
+                raise CapabilityMissing("the token makes no random numbers", detail=fault.detail) from fault
+            return secret
+
+        return self._read(fill, "make random numbers")
 
     @guarded
     def reserve_ids(self, count: int) -> list[bytes]:

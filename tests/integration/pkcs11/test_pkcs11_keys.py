@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cosmos_formats.pubkeys import TOKEN_TYPES, KeyType, PublicKey
+from keyring_bridge.device import Device
 from keyring_bridge.errors import (
+    CapabilityMissing,
     InvalidKey,
     InvalidName,
     InvalidRequest,
@@ -19,6 +21,7 @@ from keyring_bridge.errors import (
     KeyMismatch,
     MechanismUnsupported,
     ObjectNotFound,
+    ProviderError,
 )
 from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, Purpose
 from keyring_bridge.providers.base import CAPABILITIES
@@ -325,3 +328,26 @@ def test_objects_that_vanish_while_they_are_listed_are_left_out(shim: Shim, shim
     assert provider.list_keys() == []
     shim.control()
     assert provider.list_keys() == [key]
+
+
+def test_the_token_makes_random_numbers(provider: Pkcs11Provider) -> None:
+    with provider.random_bytes(32) as first, provider.random_bytes(32) as second:
+        assert len(first) == len(second) == 32
+        assert first != second
+        assert first != bytes(32)
+
+
+@pytest.mark.parametrize("answer", ["121", "54"])
+def test_a_token_without_a_generator_says_so(shim: Shim, shimmed: MakeProvider, answer: str) -> None:
+    provider = shimmed()
+    shim.control(f"fail C_GenerateRandom * {answer}")
+    with pytest.raises(CapabilityMissing):
+        provider.random_bytes(32)
+    assert Device("token", provider).random_bytes(32) is None
+
+
+def test_a_generator_that_fails_is_not_taken_for_none(shim: Shim, shimmed: MakeProvider) -> None:
+    provider = shimmed()
+    shim.control("fail C_GenerateRandom * 30")
+    with pytest.raises(ProviderError):
+        Device("token", provider).random_bytes(32)

@@ -1,0 +1,91 @@
+"""What a process that held a ceremony still has in its memory, and what is on the disk."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cosmos_formats import hd_keys, mnemonic
+from cosmos_formats.hd import HdPath
+from tests.integration.ceremony.desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.integration.cli.harness import Cli
+
+pytestmark = pytest.mark.softhsm
+
+# Runs the command, then copies all writable memory to a file: the process itself must not hold what is looked for.
+RUN = """
+import ctypes, os, sys
+from keyring_bridge.cli.main import main
+code = main(sys.argv[2:])
+kept = "".join(["kept", "-", "4b1d"])
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+memory = os.open("/proc/self/mem", os.O_RDONLY)
+with open(sys.argv[1], "wb") as out, open("/proc/self/maps") as maps:
+    for region in [line.split() for line in maps]:
+        if not region[1].startswith("rw") or region[-1] in ("[vvar]", "[vsyscall]"):
+            continue
+        start, end = (int(number, 16) for number in region[0].split("-"))
+        while start < end:
+            chunk = os.pread(memory, min(1 << 20, end - start), start)
+            out.write(chunk)
+            start += len(chunk)
+os._exit(code)
+"""
+
+
+def secrets_of(words: list[str]) -> Mapping[str, bytes]:
+    """All that makes the key, by what it is."""
+    text = " ".join(words).encode()
+    seed = mnemonic.to_seed(text)
+    positions = [mnemonic.word_list().index(word.encode()) for word in words]
+    number = 0
+    for position in positions:
+        number = number << 11 | position
+    return {
+        "mnemonic": text,
+        "half of the mnemonic": b" ".join(text.split()[12:]),
+        "entropy": (number >> 8).to_bytes(32),
+        "seed": bytes(seed),
+        "private key": bytes(hd_keys.derive(seed, HdPath.parse("m/44'/118'/0'/0/0"))),
+    }
+
+
+def found(haystack: bytes, needles: Mapping[str, bytes]) -> list[str]:
+    """What is there: as it is, as hexadecimal digits, or backwards."""
+    forms = {
+        name: (needle, needle.hex().encode(), needle.hex().upper().encode(), bytes(reversed(needle)))
+        for name, needle in needles.items()
+    }
+    return [name for name, each in forms.items() if any(form in haystack for form in each)]
+
+
+def files(folder: Path) -> Iterator[bytes]:
+    return (path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("ending", ["confirmed", "interrupted"])
+def test_nothing_is_left_of_words_that_were_shown(token: Cli, tmp_path: Path, ending: str) -> None:
+    core = tmp_path / "memory"
+    command = [sys.executable, "-c", RUN, str(core)]
+    with Desk(token, "keygen", "--recoverable", "--label", "ops", command=command) as desk:
+        words = desk.words()
+        if ending == "confirmed":
+            desk.confirm(words)
+        else:
+            desk.wait("Word ")
+            desk.interrupt()
+        assert desk.end().code == (0 if ending == "confirmed" else 2)
+    memory = core.read_bytes()
+    core.unlink()
+    assert b"kept-4b1d" in memory
+    needles = secrets_of(words)
+    assert found(b"".join(needles.values()), needles) == list(needles)
+    assert found(memory, needles) == []
+    assert found(b"\0".join(files(tmp_path)), needles) == []
