@@ -12,7 +12,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cosmos_formats import private_keys, wire
+from cosmos_formats import private_keys
+from cosmos_formats.privval.canonical import Canonical
+from cosmos_formats.privval.errors import InvalidMessage
+from cosmos_formats.privval.model import BlockId
 from cosmos_formats.pubkeys import KeyType
 from cosmos_formats.sign_state import HIGHEST, HIGHEST_ROUND, InvalidStateFile, SignState, number, read_members
 from cosmos_formats.validator_files import LARGEST, InvalidKeyFile, read_private_member
@@ -22,12 +25,8 @@ if TYPE_CHECKING:
     from cosmos_formats.private_keys import PrivateKey
 
 _BLANKS: Final = b" \t\r\n"
-_PREVOTE: Final = 1
-_PRECOMMIT: Final = 2
-_PROPOSAL: Final = 32
 _LAST_STEP: Final = 3
 """CometBFT's number of a precommit."""
-_BLOCK_ID_FIELD: Final = {_PREVOTE: 4, _PRECOMMIT: 4, _PROPOSAL: 5}
 _STATE_MEMBERS: Final = frozenset({"height", "round", "step", "block_id"})
 
 
@@ -120,21 +119,6 @@ def _of_type(key: PrivateKey, key_type: KeyType) -> PrivateKey:
 
 
 # --- the state of tmkms ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BlockId:
-    """A block, as votes name it.
-
-    Attributes:
-        hash: 32 bytes, or none.
-        parts_total: How many parts it is sent in.
-        parts_hash: 32 bytes, or none.
-    """
-
-    hash: bytes
-    parts_total: int
-    parts_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,29 +220,10 @@ def block_id_of(sign_bytes: bytes) -> BlockId | None:
         InvalidStateFile: Neither a vote nor a proposal.
     """
     try:
-        size, at = wire.read_varint(sign_bytes, 0)
-        if size != len(sign_bytes) - at:
-            raise InvalidStateFile("the sign bytes are cut off")
-        kind, block = 0, None
-        while at < len(sign_bytes):
-            tag, at = wire.read_varint(sign_bytes, at)
-            end = wire.skip_value(sign_bytes, at, tag & 7)
-            if tag == 0x08:
-                kind = wire.read_varint(sign_bytes, at)[0]
-            elif tag == _BLOCK_ID_FIELD.get(kind, 0) << 3 | 2:
-                block = _canonical_block_id(sign_bytes[wire.read_varint(sign_bytes, at)[1] : end])
-            at = end
-    except wire.InvalidProtobuf:
-        raise InvalidStateFile("the sign bytes are not a canonical vote or proposal") from None
-    if kind not in _BLOCK_ID_FIELD:
-        raise InvalidStateFile("the sign bytes are not a canonical vote or proposal")
-    return block
-
-
-def _canonical_block_id(data: bytes) -> BlockId:
-    fields = wire.read(data, {1: wire.Kind.BYTES, 2: wire.Kind.MESSAGE})
-    parts = wire.read(fields.message(2) or b"", {1: wire.Kind.VARINT, 2: wire.Kind.BYTES})
-    return BlockId(fields.binary(1), parts.varint(1), parts.binary(2))
+        block = Canonical.from_sign_bytes(sign_bytes).block_id
+    except InvalidMessage as error:
+        raise InvalidStateFile(str(error)) from None
+    return None if block.is_nil else block
 
 
 def _block_id(value: object) -> BlockId | None:
@@ -267,7 +232,10 @@ def _block_id(value: object) -> BlockId | None:
     parts = value.get("parts", value.get("part_set_header"))
     if len(value) != 2 or not isinstance(parts, dict) or set(parts) != {"total", "hash"}:
         raise InvalidStateFile("block_id has a hash and parts, which have a total and a hash")
-    block = BlockId(_hash(value.get("hash")), number(parts["total"]), _hash(parts["hash"]))
+    try:
+        block = BlockId(_hash(value.get("hash")), number(parts["total"]), _hash(parts["hash"]))
+    except InvalidMessage as error:
+        raise InvalidStateFile(str(error)) from None
     # A state that was never used names a block without a hash.
     return block if block.hash else None
 

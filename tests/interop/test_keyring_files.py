@@ -18,11 +18,12 @@ from cosmos_formats.keyring_index import Fault, ItemKind, address_item, check_in
 from cosmos_formats.multisig import AnyPublicKey, pubkey_from_amino, pubkey_from_any
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.sign_state import SignState
-from cosmos_formats.signer_files import BlockId, TmkmsState, block_id_of
+from cosmos_formats.signer_files import TmkmsState, block_id_of
 from cosmos_formats.verify import verify
 
 if TYPE_CHECKING:
     from cosmos_formats.keyring_entry import KeyringEntry
+    from cosmos_formats.privval.model import BlockId
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 KEYRINGS = FIXTURES / "keyrings"

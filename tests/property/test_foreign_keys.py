@@ -26,9 +26,10 @@ from cosmos_formats import (
 )
 from cosmos_formats.errors import FormatError
 from cosmos_formats.key_unwrap import InvalidUnwrap, unwrap
+from cosmos_formats.privval.model import BlockId
 from cosmos_formats.pubkeys import KeyType
 from cosmos_formats.sign_state import SignState
-from cosmos_formats.signer_files import BlockId, TmkmsState
+from cosmos_formats.signer_files import TmkmsState
 from tests.keyring_files import PASSWORD, item, jwe, payload
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"

@@ -14,10 +14,10 @@ import pytest
 
 from cosmos_formats import sign_state
 from cosmos_formats.errors import InvalidKey
+from cosmos_formats.privval.model import BlockId
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.sign_state import InvalidStateFile, SignState
 from cosmos_formats.signer_files import (
-    BlockId,
     TmkmsState,
     block_id_of,
     read_cosmos_kms_key,
