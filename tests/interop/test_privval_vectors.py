@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,12 +19,14 @@ from cosmos_formats.privval.canonical import (
 from cosmos_formats.privval.errors import HandshakeFailed
 from cosmos_formats.privval.frames import FRAME_SIZE
 from cosmos_formats.privval.identity import Identity
-from cosmos_formats.privval.messages import Message
 from cosmos_formats.privval.secret_connection import SecretConnection, State, shared_secret
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from tests import privval_vectors
 from tests.interop.go_programs import environment
 from tests.privval_vectors import FOLDER, load
+
+if TYPE_CHECKING:
+    from cosmos_formats.privval.messages import Message
 
 # --- messages --------------------------------------------------------------------------------------------------------
 
