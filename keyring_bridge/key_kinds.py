@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cosmos_formats.pubkeys import ETH_TYPE_URLS, TYPE_URLS, KeyType, PublicKey
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import UnsupportedAlgorithm
 
 SIGNING_TYPES = (KeyType.SECP256K1, KeyType.ED25519, KeyType.SECP256R1, KeyType.ETH_SECP256K1)

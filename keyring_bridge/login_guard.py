@@ -20,12 +20,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.config.files import private_dir, remove_durably, write_atomic
 from keyring_bridge.errors import DeadlineExceeded, PinBlocked, StoreFailed
 

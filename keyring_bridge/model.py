@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import InvalidRequest
 

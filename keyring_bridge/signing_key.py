@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import CannotSign
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ it signed a challenge that was verified with its public key.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cosmos_formats.errors import FormatError
 from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.record import Local, Record
 from keyring_bridge.errors import (
     BridgeError,

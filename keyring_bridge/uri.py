@@ -11,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import InvalidUri
 
 LONGEST_URI: Final = 8192

@@ -6,12 +6,12 @@ lower case, and carry the original checksum; bech32m (BIP-350) is refused, as in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from bech32 import bech32_decode, bech32_encode, bech32_hrp_expand, bech32_polymod, convertbits
 
 from cosmos_formats.errors import InvalidAddress
+from cosmos_formats.quickclass import dataclass
 
 LENGTHS: Final = (20, 32)
 """How many bytes an address may have."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cosmos_formats import wire
+from cosmos_formats.quickclass import dataclass
 
 _LAYOUT = {1: wire.Kind.BYTES, 2: wire.Kind.BYTES}
 

@@ -6,7 +6,7 @@ secp256r1) and RFC 8032 (edwards25519).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from cosmos_formats.quickclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ How a key is derived is :mod:`cosmos_formats.hd_keys`' part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from cosmos_formats import wire
 from cosmos_formats.errors import FormatError
 from cosmos_formats.go_text import NotANumber, parse_uint, quoted
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.wire import InvalidProtobuf
 
 HARDENED: Final = 1 << 31

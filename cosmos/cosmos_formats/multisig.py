@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from cosmos_formats import wire
 from cosmos_formats.anyvalue import AnyValue
 from cosmos_formats.errors import InvalidKey
 from cosmos_formats.pubkeys import PublicKey, require_members
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.wire import InvalidProtobuf
 
 TYPE_URL: Final = "/cosmos.crypto.multisig.LegacyAminoPubKey"

@@ -8,10 +8,10 @@ their numbers rather than through registered extensions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.wire import read_varint, skip_value
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -14,6 +13,7 @@ from cosmos_formats import curves, wire
 from cosmos_formats.anyvalue import AnyValue
 from cosmos_formats.errors import InvalidKey
 from cosmos_formats.hashes import adr028, hash160, keccak256
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.wire import InvalidProtobuf
 
 

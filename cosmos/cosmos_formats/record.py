@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Final, TypeAlias
 
 from cosmos_formats import wire
@@ -10,6 +10,7 @@ from cosmos_formats.anyvalue import AnyValue
 from cosmos_formats.errors import FormatError, InvalidRecord
 from cosmos_formats.hd import Bip44Path
 from cosmos_formats.multisig import AnyPublicKey, pubkey_from_any
+from cosmos_formats.quickclass import dataclass
 
 _LAYOUT: Final = {1: wire.Kind.BYTES, **dict.fromkeys(range(2, 7), wire.Kind.MESSAGE)}
 _ONE_MESSAGE: Final = {1: wire.Kind.MESSAGE}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cosmos_formats.errors import FormatError
 from cosmos_formats.options import AMINO_NAME, read_options
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.wire import varint
 
 if TYPE_CHECKING:

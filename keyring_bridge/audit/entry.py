@@ -23,11 +23,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import InvalidRequest
 
 VERSION = 1

@@ -18,11 +18,11 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.audit.entry import (
     INTENT_SUFFIX,
     OUTCOME_SUFFIX,

@@ -12,10 +12,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.audit.entry import INTENT_SUFFIX, MAX_LINE_BYTES, Entry, NotAnEntry, parse
 from keyring_bridge.errors import AuditFailed
 

@@ -18,9 +18,9 @@ A log is read as a stream, in constant memory but for the intents still open.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.audit.entry import (
     EMPTY,
     INTENT_SUFFIX,

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, Union
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import ConfigError
 
 _T = TypeVar("_T")
@@ -95,7 +96,7 @@ def _fields(cls: type) -> dict[str, tuple[Any, bool]]:
     }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Builder:
     file: Path | None
     error: type[ConfigError]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.config.build import Table, build, key_path
 from keyring_bridge.config.files import read_trusted
 from keyring_bridge.config.model import AgentConfig, Config, ProviderConfig, RpcConfig

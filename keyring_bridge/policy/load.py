@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing import SignMode
 from keyring_bridge.config.build import build, key_path
 from keyring_bridge.config.files import read_trusted

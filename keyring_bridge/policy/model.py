@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.policy.patterns import MessagePatterns
 
 if TYPE_CHECKING:

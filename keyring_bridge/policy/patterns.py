@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from cosmos_formats.quickclass import dataclass
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _EXACT = re.compile(rf"/{_NAME}(?:\.{_NAME})*")

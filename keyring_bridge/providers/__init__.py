@@ -8,11 +8,11 @@ needs. Classes are imported when they are asked for. Backends of other packages 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import BackendUnknown, BridgeError, ConfigError, ExtraMissing, NotAvailable, ProviderError
 from keyring_bridge.providers.base import CAPABILITIES, ProviderBase
 

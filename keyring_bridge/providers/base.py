@@ -15,12 +15,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, TypeVar, final, runtime_checkable
 
 from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest, ProviderError
 
 if TYPE_CHECKING:

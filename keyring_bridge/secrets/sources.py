@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.config.files import check_code_file
 from keyring_bridge.errors import ConfigError, PinRequired
 from keyring_bridge.secrets.reading import WAIT_SECONDS, nonempty, read_file, read_stream

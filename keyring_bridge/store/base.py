@@ -10,10 +10,10 @@ Rules that every store keeps, also between processes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.model import Purpose
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ that it is ours. Migrations are only ever appended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from cosmos_formats.quickclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

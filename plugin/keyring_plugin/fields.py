@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import InvalidKey, InvalidRequest
 from keyring_plugin.jsonrpc import MAX_ID_CHARACTERS, is_id
 

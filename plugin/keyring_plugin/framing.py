@@ -16,9 +16,9 @@ The stream keeps the framing of its first message, in both directions. The state
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from cosmos_formats.quickclass import dataclass
 from keyring_plugin.errors import FrameTooLarge, ParseError, ProtocolError
 
 MAX_HEADER_BYTES = 4096

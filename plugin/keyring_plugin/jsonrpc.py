@@ -13,9 +13,10 @@ A refused request is answered with its id if that was good, else with null.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from cosmos_formats.quickclass import dataclass
 from keyring_plugin.errors import BatchTooLarge, MalformedRequest, ProtocolError
 
 RequestId: TypeAlias = int | str

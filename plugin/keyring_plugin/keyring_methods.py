@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cosmos_formats.quickclass import dataclass
 from keyring_plugin.records import entry
 
 if TYPE_CHECKING:

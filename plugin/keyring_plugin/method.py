@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import BridgeError, InvalidRequest
 from keyring_plugin.fields import FieldType, Integer, Schema, read_members
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import PeerFailed
 from keyring_bridge.model import Purpose
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import BridgeError, NotAvailable
 from keyring_bridge.model import Caller
 

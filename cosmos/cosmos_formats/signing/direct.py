@@ -5,11 +5,12 @@ Follows ``cosmos.tx.v1beta1`` of cosmos-sdk v0.53 and ADR-027.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats import wire
 from cosmos_formats.errors import FormatError, InvalidSignDoc
+from cosmos_formats.quickclass import dataclass
 
 if TYPE_CHECKING:
     from cosmos_formats.schema import Schema

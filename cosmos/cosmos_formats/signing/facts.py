@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.options import field_options, message_options
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing.messages import field_values, is_map, is_repeated
 
 if TYPE_CHECKING:

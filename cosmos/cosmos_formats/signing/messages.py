@@ -9,11 +9,12 @@ bytes: judging that is the policy's job.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cosmos_formats.errors import InvalidSignDoc
+from cosmos_formats.quickclass import dataclass
 
 if TYPE_CHECKING:
     from cosmos_formats.schema import Descriptor, FieldDescriptor, Message, MessageClass, Schema

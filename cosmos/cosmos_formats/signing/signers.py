@@ -6,12 +6,12 @@ if the fee names one that is not among them. Packed messages (of ``MsgExec``, sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats import address
 from cosmos_formats.errors import FormatError, InvalidSignDoc
+from cosmos_formats.quickclass import dataclass
 
 if TYPE_CHECKING:
     from cosmos_formats.multisig import AnyPublicKey

@@ -6,8 +6,10 @@ The same two things go into each mode's ``sign_bytes(transaction, signer, schema
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from cosmos_formats.quickclass import dataclass
 
 if TYPE_CHECKING:
     from cosmos_formats.multisig import AnyPublicKey

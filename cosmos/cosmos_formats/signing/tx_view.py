@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cosmos_formats.multisig import TYPE_URL as MULTISIG_URL
 from cosmos_formats.multisig import AnyPublicKey, MultisigPublicKey
 from cosmos_formats.pubkeys import ETH_TYPE_URLS, TYPE_URLS, PublicKey
+from cosmos_formats.quickclass import dataclass
 
 if TYPE_CHECKING:
     from cosmos_formats.signing import SignMode

@@ -21,8 +21,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping
 from ctypes import CFUNCTYPE, POINTER, Structure, addressof, byref, c_char, c_char_p, c_ubyte, c_ulong, c_void_p
-from dataclasses import dataclass
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import LibraryInvalid
 from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.faults import TokenFault

@@ -12,10 +12,10 @@ The last line is on purpose: a device that answers with a general error may well
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import AuthError, PinIncorrect, PinLocked, PinRequired
 from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.faults import SESSION_GONE, TOKEN_GONE, TokenFault, to_error

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cosmos_formats.errors import FormatError
 from cosmos_formats.pubkeys import KeyType, PublicKey
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.model import Purpose
 from keyring_bridge.providers.pkcs11.faults import TokenFault, binding
 from keyring_bridge.providers.pkcs11.search import search

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.config.files import check_code_file
 from keyring_bridge.errors import ConfigError, LibraryInvalid, LibraryMissing, ProviderError
 from keyring_bridge.providers.pkcs11.faults import TokenFault

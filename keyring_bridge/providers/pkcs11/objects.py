@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cosmos_formats.errors import FormatError
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import InvalidKey, KeyAmbiguous, KeyMismatch, ObjectNotFound
 from keyring_bridge.model import KeyInfo
 from keyring_bridge.providers.pkcs11.metadata import Metadata, read_all, read_one

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import ConfigError
 from keyring_bridge.providers.pkcs11.presets import GENERIC, PRESETS, Preset
 

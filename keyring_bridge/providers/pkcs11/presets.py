@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from cosmos_formats.quickclass import dataclass
 
 PinForm = Literal["plain", "user:password", "authkey+password"]
 

@@ -22,9 +22,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import DeadlineExceeded, SignatureRejected
 from keyring_bridge.providers.pkcs11 import codes
 from keyring_bridge.providers.pkcs11.cryptoki import mechanism

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.errors import TokenAmbiguous, TokenNotFound
 from keyring_bridge.model import TokenInfo
 from keyring_bridge.providers.pkcs11 import codes
