@@ -33,6 +33,7 @@ class Watchdog:
         self._watches: set[Watch] = set()
         self._lock = threading.Lock()
         self._busy = threading.Event()
+        self._ending = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -69,6 +70,7 @@ class Watchdog:
             late = self._late()
             self._watches.clear()
         self._busy.set()
+        self._ending.set()
         _expire(late)
         if self._thread is not None:
             self._thread.join(timeout=1)
@@ -81,7 +83,7 @@ class Watchdog:
                     self._busy.clear()
             _expire(late)
             self._busy.wait()
-            time.sleep(POLL_SECONDS)
+            self._ending.wait(POLL_SECONDS)
 
     def _late(self) -> list[Watch]:
         """Take out the watches whose deadline has passed; the lock is held."""

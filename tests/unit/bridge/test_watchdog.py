@@ -72,3 +72,13 @@ def test_close_tells_what_is_late_and_forgets_what_is_not(monkeypatch: pytest.Mo
     dog.close()
     assert told == ["late"]
     assert dog.end(late) is False
+
+
+def test_close_does_not_wait_for_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyring_bridge.watchdog.POLL_SECONDS", 600.0)
+    before = set(threading.enumerate())
+    dog = Watchdog()
+    dog.begin(time.monotonic() + 60, lambda: None)
+    (thread,) = set(threading.enumerate()) - before
+    dog.close()
+    assert not thread.is_alive(), "close() gave it a second, and it slept on"
