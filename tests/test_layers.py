@@ -37,6 +37,7 @@ HEAVY = frozenset(
         "nacl",
         "pkcs11",
         "psycopg",
+        "pyrage",
         "sqlite3",
         "tomlkit",
     }
