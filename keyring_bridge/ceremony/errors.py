@@ -89,3 +89,19 @@ class SharesSpoilt(ShareError):
     """Shares that belong together by their marks, and do not fit each other."""
 
     code = "shares_spoilt"
+
+
+class CustodiansInvalid(CeremonyError):
+    """Custodians that do not go with the shares."""
+
+    code = "custodians_invalid"
+    rpc_code = -32602
+    exit_code = Exit.USAGE
+
+
+class AddressRequired(CeremonyError):
+    """There is nothing that a recovered key could be compared with."""
+
+    code = "address_required"
+    exit_code = Exit.USAGE
+    default_hint = "name the key's address with --address: a wrong passphrase or path gives another key unseen"

@@ -14,6 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from keyring_bridge.ceremony import errors
+from keyring_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 SECRET: Final = 32
 """Bytes of a secret: the entropy of 24 words."""
+
+KIND: Final = "share"
+"""What a sealed share's file says that it is."""
+
+WORDS_LINE: Final = "words: "
 
 _WORDS: Final = 33
 """Words of a share of such a secret."""
@@ -150,15 +156,58 @@ def _listed(numbers: Sequence[int]) -> str:
     return ("share " if len(numbers) == 1 else "shares ") + ", ".join(map(str, numbers[:20]))
 
 
-def answer(request: dict[str, Any], secrets: list[SecretBytes]) -> tuple[dict[str, object], list[bytes]]:
+def seal(share: str, way: dict[str, Any], secrets: Sequence[SecretBytes]) -> bytes:
+    """Return a share sealed as its custodian wants it, or its words for the screen."""
+    from keyring_bridge.sealing import Passphrase, Recipients, seal_bytes
+
+    content = f"{way['label']}{WORDS_LINE}{share}\n".encode()
+    if way.get("recipient"):
+        return seal_bytes(KIND, content, Recipients.parse([way["recipient"]]))
+    if "passphrase" in way:
+        return seal_bytes(KIND, content, Passphrase(secrets[way["passphrase"]]))
+    return share.encode("ascii")
+
+
+def open_share(number: int, way: dict[str, Any], secrets: Sequence[SecretBytes], identities: SecretBytes | None) -> str:
+    """Return the words of a share that was brought, opened if it is a file.
+
+    Raises:
+        BridgeError: It cannot be opened; the message begins with its number.
+    """
+    content = secrets[number - 1].reveal()
+    if not way["sealed"]:
+        return content.decode("utf-8", "replace")
+    from keyring_bridge.sealing import Identities, Passphrase, unseal_bytes
+
+    try:
+        if "passphrase" in way:
+            key: Passphrase | Identities = Passphrase(secrets[way["passphrase"]])
+        elif identities is not None:
+            key = Identities.parse(identities)
+        else:
+            raise errors.ShareError("an identity or a passphrase is needed to open it")
+        with unseal_bytes(KIND, bytes(content), key) as opened:
+            text = opened.reveal().decode("utf-8", "replace")
+    except BridgeError as error:
+        raise type(error)(f"share {number}: {error.message}", hint=error.hint, detail=error.detail) from None
+    words = [line.removeprefix(WORDS_LINE) for line in text.splitlines() if line.startswith(WORDS_LINE)]
+    if len(words) != 1:
+        raise errors.ShareMistyped(f"share {number}: the file has no words in it")
+    return words[0]
+
+
+def answer(request: dict[str, Any], secrets: list[SecretBytes]) -> list[bytes]:
     """Do what a request says."""
     passphrase = bytes(secrets[0].reveal())
+    given = secrets[1:]
+    ways = request["ways"]
     if request["do"] == "split":
         groups = [(int(needed), int(count)) for needed, count in request["groups"]]
-        shares = split(int(request["threshold"]), groups, bytes(secrets[1].reveal()), passphrase)
-        return {}, [share.encode("ascii") for share in shares]
-    texts = [secret.reveal().decode("utf-8", "replace") for secret in secrets[1:]]
-    return {}, [combine(texts, passphrase)]
+        made = split(int(request["threshold"]), groups, bytes(given[0].reveal()), passphrase)
+        return [seal(share, way, given) for share, way in zip(made, ways, strict=True)]
+    identities = given[request["identities"]] if "identities" in request else None
+    texts = [open_share(number, way, given, identities) for number, way in enumerate(ways, 1)]
+    return [combine(texts, passphrase)]
 
 
 def main() -> int:
@@ -172,14 +221,16 @@ def main() -> int:
     output = os.dup(1)
     # Whatever a library prints must not come between the messages.
     os.dup2(2, 1)
+    facts: dict[str, object] = {}
+    made: list[bytes] = []
     try:
-        facts, secrets = answer(*receive(0))
-    except errors.CeremonyError as error:
-        facts, secrets = {"error": error.code, "message": error.message, "hint": error.hint}, []
+        made = answer(*receive(0))
+    except BridgeError as error:
+        facts = {"error": error.code, "message": error.message, "hint": error.hint, "detail": error.detail}
     except Exception as error:
         # Its text could hold a word; its class cannot.
-        facts, secrets = {"error": errors.CeremonyError.code, "message": f"failed: {type(error).__name__}"}, []
-    send(output, facts, secrets)
+        facts = {"error": errors.CeremonyError.code, "message": f"the child process failed: {type(error).__name__}"}
+    send(output, facts, made)
     return 0
 
 

@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
             Command("parse", "turn an address into its other forms", "keys_parse"),
             Command("delete", "delete a record, and with --destroy its key", "keys_write"),
             Command("rename", "rename a record and its key", "keys_write"),
+            Command("recover", "make a lost key again from its words or shares", "keys_recover"),
             Command("sync", "make records for keys that are in a token without one", "keys_write"),
         ),
     ),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyring_bridge.cli.chain_defaults import chain_of_keys
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.recipes import add_path_options, recipe_of
+from keyring_bridge.cli.secret_options import read_new_secret
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +30,26 @@ def add_recoverable_options(parser: Parser) -> None:
         action="store_true",
         help="make the key from words that are shown once on this terminal, and import it; docs/ceremony.md",
     )
+    group.add_argument(
+        "--shares",
+        metavar="SCHEME",
+        help="hand out SLIP-39 shares instead of words: 2of3, or groups such as '2: ops=2of3 board=1of1' (two groups "
+        "are needed)",
+    )
+    group.add_argument(
+        "--custodian",
+        metavar="SHARE=WAY",
+        action="append",
+        default=[],
+        help="who keeps a share (share-1, or ops-1 in a group): age1… (a file for this recipient), passphrase (a file) "
+        "or screen; one for each share",
+    )
+    group.add_argument("--share-dir", metavar="DIR", default=".", help="folder of the files (default: this one; 0700)")
+    group.add_argument(
+        "--slip39-passphrase",
+        metavar="SOURCE",
+        help="where a passphrase comes from without which the shares give another key; none by default",
+    )
     add_path_options(group)
 
 
@@ -35,7 +58,11 @@ def check_recoverable(arguments: argparse.Namespace) -> None:
     if arguments.recoverable:
         if arguments.wrappable:
             raise UsageError("a recoverable key is not wrappable: its words or shares are its way out")
+        if arguments.shares is None and (arguments.custodian or arguments.slip39_passphrase is not None):
+            raise UsageError("--custodian and --slip39-passphrase go with --shares")
         return
+    if arguments.shares is not None or arguments.custodian or arguments.slip39_passphrase is not None:
+        raise UsageError("shares are of a recoverable key", hint="add --recoverable")
     path = (arguments.hd_path, arguments.coin_type)
     if any(one is not None for one in path) or arguments.account or arguments.index:
         raise UsageError("a key that is born in the token has no path", hint="paths go with --recoverable")
@@ -49,17 +76,35 @@ def hold(
     from keyring_bridge.cli.token_view import read_back
 
     recipe = recipe_of(arguments, algorithm, chain_of_keys(session, arguments.chain_id))
-    with session.bridge() as bridge:
-        hand_out = _hand_out(arguments)
+    with session.bridge() as bridge, _hand_out(arguments) as hand_out:
         session.console.note(f"making a recoverable key ({recipe.kind.key_type}) and importing it into {provider}")
         held = CeremonyKeys(bridge, session.caller).hold(arguments.label, recipe, purpose, hand_out, provider=provider)
         return held, read_back(bridge, held.record)
 
 
-def _hand_out(arguments: argparse.Namespace) -> HandOut:
+@contextmanager
+def _hand_out(arguments: argparse.Namespace) -> Iterator[HandOut]:
+    from keyring_bridge.ceremony.custody import Custodian, Shares, assigned
     from keyring_bridge.ceremony.hand_out import Words
+    from keyring_bridge.ceremony.scheme import Scheme
 
-    return Words()
+    if arguments.shares is None:
+        yield Words()
+        return
+    scheme = Scheme.parse(arguments.shares)
+    custodians = [Custodian.parse(text) for text in arguments.custodian]
+    assigned(scheme, custodians)
+    source = arguments.slip39_passphrase
+    passphrase = None if source is None else read_new_secret(source, "passphrase of SLIP-39")
+    shares = Shares(
+        scheme, custodians, Path(arguments.share_dir), passphrase, lambda what: read_new_secret("prompt", what)
+    )
+    try:
+        yield shares
+    finally:
+        shares.close()
+        if passphrase is not None:
+            passphrase.wipe()
 
 
 def transcript_text(transcript: Mapping[str, object]) -> str:
@@ -67,5 +112,8 @@ def transcript_text(transcript: Mapping[str, object]) -> str:
     entropy = transcript["entropy"]
     sources = " and ".join(entropy) if isinstance(entropy, list) else ""
     confirmed = transcript.get("confirmed_words")
-    asked = f", confirmed by the words {', '.join(map(str, confirmed))}" if isinstance(confirmed, list) else ""
-    return f"{transcript['form']} handed out{asked}; entropy of {sources}"
+    if isinstance(confirmed, list):
+        what = f"words handed out, confirmed by the words {', '.join(map(str, confirmed))}"
+    else:
+        what = f"shares handed out ({transcript.get('scheme')})"
+    return f"{what}; entropy of {sources}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import signal
 import subprocess
 import time
+from itertools import pairwise
+from pathlib import Path
 from select import select
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.integration.cli.harness import COMMAND, PATIENCE, Done
 
@@ -97,3 +100,29 @@ class Desk:
         if ready:
             self.shown += os.read(self._master, 65536).decode()
         return bool(ready)
+
+
+def held(desk: Desk) -> dict[str, Any]:
+    """The JSON document that a ceremony which went well ends with."""
+    done = desk.end()
+    assert done.code == 0, desk.shown
+    document: dict[str, Any] = json.loads(done.out[done.out.index("\n{") :])
+    return document
+
+
+def strangers(cli: Cli) -> list[str]:
+    """Labels of keys in the token that have no record."""
+    return [one["label"] for one in cli.json("keys", "sync", "--dry-run")["only_in_token"]]
+
+
+def marks(cli: Cli) -> list[str]:
+    """Fingerprints of ceremonies that did not end."""
+    folder = cli.json("config", "show")["state_dir"]
+    ceremonies = Path(folder) / "ceremonies"
+    return sorted(path.name for path in ceremonies.iterdir()) if ceremonies.exists() else []
+
+
+def tells(text: str, words: list[str]) -> list[str]:
+    """Which neighbouring words stand in a text; a single one may be there by chance, as `key` or `destroy`."""
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    return [pair for pair in pairs if pair in text]

@@ -9,6 +9,8 @@ import pytest
 
 from cosmos_formats import hd_keys, mnemonic
 from cosmos_formats.hd import HdPath
+from keyring_bridge.ceremony import shares_child
+from tests.integration.ceremony.custodians import custodian
 from tests.integration.ceremony.desk import Desk
 
 if TYPE_CHECKING:
@@ -89,3 +91,31 @@ def test_nothing_is_left_of_words_that_were_shown(token: Cli, tmp_path: Path, en
     assert found(b"".join(needles.values()), needles) == list(needles)
     assert found(memory, needles) == []
     assert found(b"\0".join(files(tmp_path)), needles) == []
+
+
+def test_nothing_is_left_of_shares(token: Cli, tmp_path: Path) -> None:
+    people = [custodian(tmp_path, name) for name in ("anna", "bela")]
+    core = tmp_path / "memory"
+    command = [sys.executable, "-c", RUN, str(core)]
+    options = ["--shares", "2of2", "--share-dir", str(tmp_path / "shares"), "-o", "json"]
+    for number, person in enumerate(people, 1):
+        options += ["--custodian", f"share-{number}={person.recipient}"]
+    made = token.run("keygen", "--recoverable", "--label", "ops", *options, command=command)
+    assert made.code == 0, made
+    opened = [one.words_in(path) for one, path in zip(people, sorted((tmp_path / "shares").iterdir()), strict=True)]
+    entropy = shares_child.combine(opened, b"")
+    words = mnemonic.from_entropy(entropy).decode().split()
+    needles = secrets_of(words) | {f"share {number}": text.encode() for number, text in enumerate(opened, 1)}
+    assert needles["entropy"] == entropy
+    memory = core.read_bytes()
+    assert b"kept-4b1d" in memory
+    assert found(memory, needles) == []
+    core.unlink()
+    assert found(b"\0".join(files(tmp_path)), needles) == []
+    # And of putting them together again.
+    token.ok("keys", "delete", "ops", "--destroy", "--yes")
+    given = [text for path in sorted((tmp_path / "shares").iterdir()) for text in ("--share", str(path))]
+    given += [text for one in people for text in ("--identity", str(one.identity))]
+    recover = ["keys", "recover", "ops", "--address", made.data["address"], *given]
+    assert token.run(*recover, command=command).code == 0
+    assert found(core.read_bytes(), needles) == []

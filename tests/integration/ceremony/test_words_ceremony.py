@@ -11,7 +11,7 @@ from cosmos_formats import address, hd_keys, mnemonic
 from cosmos_formats.hd import HdPath
 from cosmos_formats.private_keys import public_half
 from cosmos_formats.pubkeys import KeyType
-from tests.integration.ceremony.desk import Desk
+from tests.integration.ceremony.desk import Desk, held, marks, strangers, tells
 
 if TYPE_CHECKING:
     from tests.integration.cli.harness import Cli
@@ -19,27 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.softhsm
 
 KEYGEN = ("keygen", "--recoverable", "--label", "ops", "-o", "json")
-
-
-def held(desk: Desk) -> dict[str, Any]:
-    """The JSON document that a ceremony which went well ends with."""
-    done = desk.end()
-    assert done.code == 0, desk.shown
-    document: dict[str, Any] = json.loads(done.out[done.out.index("\n{") :])
-    return document
-
-
-def strangers(cli: Cli) -> list[str]:
-    """Labels of keys in the token that have no record."""
-    return [one["label"] for one in cli.json("keys", "sync", "--dry-run")["only_in_token"]]
-
-
-def marks(cli: Cli) -> list[str]:
-    folder = cli.json("config", "show")["state_dir"]
-    from pathlib import Path
-
-    ceremonies = Path(folder) / "ceremonies"
-    return sorted(path.name for path in ceremonies.iterdir()) if ceremonies.exists() else []
 
 
 def audited(cli: Cli, kind: str) -> list[dict[str, Any]]:
@@ -66,7 +45,7 @@ def test_the_words_make_the_same_key_again(token: Cli) -> None:
     assert token.json("keys", "list", "-n") == ["ops"]
     told = json.dumps(token.json("audit", "tail", "-n", "100"))
     assert '"entropy"' in told
-    assert not [word for word in words if f'"{word}"' in told]
+    assert not tells(told, words)
     token.ok("audit", "verify")
 
 
@@ -92,7 +71,7 @@ def test_wrong_words_three_times_remove_the_key(token: Cli) -> None:
         done = desk.end()
         assert done.code == 2
         assert "ceremony_not_confirmed" in done.out
-        assert not any(word in page + done.out for word in words if len(word) > 5)
+        assert not tells(page + done.out, words)
     assert strangers(token) == []
     assert marks(token) == []
     assert token.json("keys", "list") == []

@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,16 @@ class Cli:
         }
 
     def run(
-        self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        pass_fds: tuple[int, ...] = (),
+        command: Sequence[str] = tuple(COMMAND),
     ) -> Done:
         """Run to the end, in a session without a terminal."""
         done = subprocess.run(
-            [*COMMAND, *arguments],
+            [*command, *arguments],
             input=stdin,
             capture_output=True,
             env={**self.env, **(env or {})},
