@@ -79,7 +79,7 @@ class Watchdog:
         while not self._closed:
             with self._lock:
                 late = self._late()
-                if not self._watches:
+                if not self._watches and not self._closed:
                     self._busy.clear()
             _expire(late)
             self._busy.wait()
