@@ -1,33 +1,31 @@
 package hsm
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/cosmos/cosmos-sdk/client/flags"
+
+	"keyring-bridge/plugin/go/internal/early"
 )
 
-func TestNeedsKey(t *testing.T) {
-	for line, want := range map[string]bool{
-		"tx bank send a b 1uve --keyring-backend hsm":                 true,
-		"tx bank send a b 1uve --keyring-backend=hsm -y":              true,
-		"--home x keys list --keyring-backend hsm":                    true,
-		"tx bank send a b 1uve --keyring-backend test":                false,
-		"tx bank send a b 1uve --keyring-backend":                     false,
-		"tx bank send a b 1uve":                                       false,
-		"tx bank send a b 1uve --keyring-backend hsm --generate-only": false,
-		"query bank balances a --keyring-backend hsm":                 false,
-		"tx bank send --keyring-backend hsm --help":                   false,
-		"SIMD_KEYRING_BACKEND=hsm tx bank send a b 1uve":              true,
-		"SIMD_KEYRING_BACKEND=hsm keys list --keyring-backend=file":   false,
-		"SIMD_KEYRING_BACKEND=file keys list":                         false,
-		"start":                                                       false,
-	} {
-		words := strings.Fields(line)
-		var environment []string
-		if strings.Contains(words[0], "=") {
-			environment, words = words[:1], words[1:]
-		}
-		if got := needsKey(words, environment); got != want {
-			t.Errorf("%s: %t", line, got)
+func TestEarlyKnowsTheWordsOfTheSDK(t *testing.T) {
+	if early.Flag != "--"+flags.FlagKeyringBackend || early.GenerateOnly != "--"+flags.FlagGenerateOnly || early.Backend != Backend {
+		t.Errorf("%s %s %s", early.Flag, early.GenerateOnly, early.Backend)
+	}
+}
+
+// A package that imports one of the SDK's is initialized after it, and starts nothing early.
+func TestEarlyImportsTheStandardLibraryAlone(t *testing.T) {
+	command := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "keyring-bridge/plugin/go/early")
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(string(output)) {
+		if !strings.HasPrefix(path, "keyring-bridge/plugin/go/") {
+			t.Errorf("%s is imported", path)
 		}
 	}
 }

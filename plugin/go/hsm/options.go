@@ -6,6 +6,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 
 	"keyring-bridge/plugin/go/client"
+	"keyring-bridge/plugin/go/internal/early"
 )
 
 // Backend is the value of --keyring-backend, and what [Keyring.Backend] returns.
@@ -54,7 +55,7 @@ func apply(options []Option) settings {
 		option(&result)
 	}
 	if result.client == nil {
-		result.client = early
+		result.client = early.Client()
 	}
 	if result.client == nil {
 		result.client = client.New(client.Options{})
