@@ -8,7 +8,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from keyring_bridge.errors import Exit
 from keyring_bridge.store.base import LastSigned
 from keyring_bridge.store.sqlite import SqliteStore
 from tests.integration.cli.harness import COMMAND, Cli
-from tests.softhsm import find_library
+from tests.integration.migrate.folders import private_objects, restore, snapshot
 
 pytestmark = pytest.mark.softhsm
 
@@ -166,32 +165,6 @@ def test_a_validators_key_waits_for_its_floor(token: Cli, project_root: Path, tm
     token.fails("sign", "val", code=5, error="cannot_sign", stdin=b"{}")
 
 
-COUNT = """
-import sys, tomllib
-from collections import Counter
-import json, pkcs11
-options = tomllib.load(open(sys.argv[1], "rb"))["providers"]["pkcs11"]
-pin = open(options["pin_source"].removeprefix("file:")).read().strip()
-token = pkcs11.lib(sys.argv[2]).get_token(token_label=options["token_label"])
-with token.open(user_pin=pin) as session:
-    objects = list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}))
-    print(json.dumps(Counter(found.label for found in objects)))
-"""
-
-
-def private_objects(user: Cli) -> Counter[str]:
-    """Labels of all private keys in the token, as another PKCS#11 program sees them."""
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT, str(user.config), str(find_library())],
-        env=user.env,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return Counter(json.loads(done.stdout))
-
-
 def test_a_key_that_has_no_record_yet_is_adopted_and_not_imported_again(token: Cli, keyring: Copy) -> None:
     source = keyring("v053", "test")
     command = ("migrate", str(source), *ODD, "--key", "alice", "--key", "a/b", "--key", "x.info")
@@ -250,19 +223,6 @@ def test_killed_at_any_moment_it_finishes_the_next_time(
         assert token.run("audit", "verify").code == 0
         restore(token, fresh)
     assert unfinished, "no run was killed at work"
-
-
-def snapshot(user: Cli, to: Path) -> Path:
-    """Copy the bridge's folder and its tokens."""
-    for folder in (user.folder, user.home.parent / "softhsm"):
-        shutil.copytree(folder, to / folder.name, symlinks=True)
-    return to
-
-
-def restore(user: Cli, kept: Path) -> None:
-    for folder in (user.folder, user.home.parent / "softhsm"):
-        shutil.rmtree(folder)
-        shutil.copytree(kept / folder.name, folder, symlinks=True)
 
 
 def timed(command: list[str], user: Cli) -> float:
