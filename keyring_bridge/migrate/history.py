@@ -118,7 +118,7 @@ class History:
         path: Where the source is; empty for a secret that came from nowhere on disk.
         options: What a person said about the source (:class:`~keyring_bridge.migrate.sources.SourceOptions`).
         keys: By name.
-        finished: Whether the last run came to its end.
+        finished: Whether the last run came to its end, or was undone.
         retiring: A retirement that did not come to its end.
         undoing: Whether an undo did not come to its end.
         warnings: What was odd about the source.
@@ -168,7 +168,8 @@ class History:
             case "undoing":
                 self.undoing = True
             case "undo_finished":
-                self.undoing = False
+                # Of a migration that was cut off, nothing is left that could be continued.
+                self.undoing, self.finished = False, True
             case "recorded" | "proved" | "retired" | "undone":
                 self._tell(event, self.keys.setdefault(line["name"], KeyState(line["name"])), line)
             case _:

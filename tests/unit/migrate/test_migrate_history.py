@@ -70,6 +70,7 @@ UNDONE = [("undone", {"name": name}) for name in ("alice", "bob")]
         ([*DONE, ("undoing", {})], State.INTERRUPTED),
         ([*DONE, ("undoing", {}), *UNDONE, ("undo_finished", {})], State.UNDONE),
         ([*DONE, ("undoing", {}), *UNDONE, ("undo_finished", {}), *DONE], State.DONE),
+        ([PLANNED, ("undoing", {}), *UNDONE, ("undo_finished", {})], State.UNDONE),
         ([*DONE, ("something of a later release", {})], State.DONE),
     ],
 )
