@@ -66,6 +66,7 @@ COMMANDS: tuple[Command, ...] = (
             ),
             Command("report", "write a signed report of a migration, or check one", "migration_report"),
             Command("retire", "remove the source's copies of what was migrated", "migration_end"),
+            Command("unpack", "open the archive of a retired source", "migration_end"),
             Command("undo", "remove what a migration made, while the source is still there", "migration_end"),
         ),
     ),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.render import Style, visible
+from keyring_bridge.cli.secret_options import SOURCES, read_new_secret, read_secret
 
 if TYPE_CHECKING:
     import argparse
@@ -13,9 +17,11 @@ if TYPE_CHECKING:
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.cli.parser import Parser
     from keyring_bridge.cli.session import Session
+    from keyring_bridge.migrate.archive import SealedArchive
     from keyring_bridge.migrate.journal import Journal
     from keyring_bridge.migrate.model import Source
     from keyring_bridge.migrate.retirement import Consent, Outlook
+    from keyring_bridge.sealing import Identities, Passphrase
 
 _SHOWN = 20
 
@@ -38,14 +44,73 @@ def add_retire_options(parser: Parser) -> None:
         action="store_true",
         help="whatever signed with a consensus key until now does not run any more",
     )
+    group.add_argument("--archive", metavar="FILE", help="move them into this sealed file instead of destroying them")
+    add_archive_keys(group)
+    group.add_argument(
+        "--archive-recipient", metavar="AGE1", action="append", default=[], help="seal it for this age recipient"
+    )
     group.add_argument("-y", "--yes", action="store_true", help="do not ask before files are removed; scripts need it")
 
 
-def consent_of(arguments: argparse.Namespace) -> Consent:
-    """Return what was declared on the command line."""
+def add_archive_keys(group: argparse._ActionsContainer) -> None:
+    """Define what opens an archive."""
+    group.add_argument(
+        "--archive-passphrase",
+        metavar="SECRET",
+        default="prompt",
+        help=f"where the passphrase of the archive comes from: {SOURCES}",
+    )
+    group.add_argument(
+        "--archive-identity",
+        metavar="SECRET",
+        help="where age identities come from that open an archive which is sealed for recipients, such as file:/PATH",
+    )
+
+
+def archive_key(arguments: argparse.Namespace, secrets: ExitStack, *, new: bool = False) -> Identities | Passphrase:
+    """Return what opens an archive; what it is made of is wiped with ``secrets``."""
+    from keyring_bridge.sealing import Identities, Passphrase
+
+    if arguments.archive_identity is not None:
+        with read_secret(arguments.archive_identity, "age identities of the archive") as identities:
+            return Identities.parse(identities)
+    ask = read_new_secret if new else read_secret
+    return Passphrase(secrets.enter_context(ask(arguments.archive_passphrase, "passphrase of the archive")))
+
+
+def _archive_of(arguments: argparse.Namespace, secrets: ExitStack) -> SealedArchive | None:
+    from keyring_bridge.migrate.archive import SealedArchive
+    from keyring_bridge.sealing import Identities, Recipients
+
+    if arguments.archive is None:
+        return None
+    path = Path(arguments.archive)
+    if bool(arguments.archive_recipient) != (arguments.archive_identity is not None):
+        raise UsageError(
+            "--archive-recipient and --archive-identity go together: an archive is read back before anything is removed"
+        )
+    lock = Recipients.parse(arguments.archive_recipient) if arguments.archive_recipient else None
+    key = archive_key(arguments, secrets, new=not path.exists())
+    if lock is not None:
+        return SealedArchive(path, lock, key)
+    if isinstance(key, Identities):
+        raise UsageError("--archive-identity needs --archive-recipient")
+    return SealedArchive(path, key, key)
+
+
+def consent_of(arguments: argparse.Namespace, session: Session) -> Consent:
+    """Return what was declared on the command line, and what is known of backups."""
+    from keyring_bridge.backup.register import Register
     from keyring_bridge.migrate.retirement import Consent
 
+    register = Register(session.config.state_dir)
+
+    def covered(fingerprint: str) -> bool:
+        found = register.covers(fingerprint)
+        return found is not None and found.has_key
+
     return Consent(
+        covered,
         single_copy=arguments.accept_single_copy,
         old_signer_stopped=arguments.old_signer_stopped,
     )
@@ -81,18 +146,20 @@ def retire_now(
 
     retirement = Retirement(bridge, session.caller, journal)
     source = opened() if retirement.needs_source() else None
-    outlook = retirement.look(source, consent_of(arguments), progress)
+    outlook = retirement.look(source, consent_of(arguments, session), progress)
     for one in outlook.left[:_SHOWN]:
         session.console.warn(one)
     if len(outlook.left) > _SHOWN:
         session.console.warn(f"{len(outlook.left) - _SHOWN} more files stay")
-    session.console.confirm(_question(outlook, journal.history.path), answer="retire", assume=arguments.yes)
-    retirement.run(outlook, None, progress)
+    session.console.confirm(_question(arguments, outlook, journal.history.path), answer="retire", assume=arguments.yes)
+    with ExitStack() as secrets:
+        retirement.run(outlook, _archive_of(arguments, secrets), progress)
     return {
         "migration": journal.id,
         "source": journal.history.path,
         "state": str(journal.history.state),
-        "how": "erased",
+        "how": "erased" if arguments.archive is None else "archived",
+        "archive": arguments.archive,
         "keys": list(outlook.keys),
         "files": sorted(one.name for files in outlook.files.values() for one in files),
         "left": list(outlook.left),
@@ -100,13 +167,14 @@ def retire_now(
     }
 
 
-def _question(outlook: Outlook, path: str) -> str:
+def _question(arguments: argparse.Namespace, outlook: Outlook, path: str) -> str:
     names = ", ".join(outlook.keys[:_SHOWN]) + (
         f" and {len(outlook.keys) - _SHOWN} more" if outlook.keys[_SHOWN:] else ""
     )
+    fate = "removed for ever" if arguments.archive is None else f"removed, when {arguments.archive} has them"
     return (
         f"The private keys of {names} are in the token, which proved it just now. Their files in {path} will be "
-        "overwritten and removed for ever."
+        f"overwritten and {fate}. Mind that {LIMITS}."
     )
 
 

@@ -104,3 +104,10 @@ class ReportInvalid(MigrationError):
 
     code = "migration_report_invalid"
     exit_code = Exit.INTEGRITY
+
+
+class ArchiveInvalid(MigrationError):
+    """An archive of a retired source that cannot be read or unpacked."""
+
+    code = "migration_archive_invalid"
+    exit_code = Exit.INTEGRITY

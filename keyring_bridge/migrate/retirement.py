@@ -40,13 +40,12 @@ Progress = Callable[[int, int], object]
 
 
 class Archive(Protocol):
-    """Where copies of the files go before they are removed.
+    """Where copies of the files go before they are removed."""
 
-    Attributes:
-        path: The file.
-    """
-
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
 
     def write(self, folder: Folder, files: Sequence[FileDigest], extra: Sequence[FileDigest]) -> None:
         """Make the archive, read it back and compare it; one that is there already is only compared.

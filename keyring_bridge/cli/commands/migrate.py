@@ -38,7 +38,7 @@ def configure_migrate(parser: Parser) -> None:
     """Define ``hsm migrate``."""
     parser.usage = (
         "hsm migrate [SOURCE] [--mnemonic SECRET | --hex SECRET] [--dry-run] [options]\n"
-        "       hsm migrate list|verify|report|retire|undo [options]"
+        "       hsm migrate list|verify|report|retire|unpack|undo [options]"
     )
     parser.add_argument(
         "source",

@@ -1,4 +1,4 @@
-"""``hsm migrate retire|undo``: the two ways in which a migration ends."""
+"""``hsm migrate retire|unpack|undo``: the two ways in which a migration ends, and back from one of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keyring_bridge.cli.commands.migrations import add_migration, opened, shown_address
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.render import Style, table, visible
-from keyring_bridge.cli.retiring import add_retire_options, retire_now, retired_text
+from keyring_bridge.cli.retiring import add_archive_keys, add_retire_options, archive_key, retire_now, retired_text
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def configure_retire(parser: Parser) -> None:
     """Define ``hsm migrate retire``."""
-    parser.usage = "hsm migrate retire MIGRATION [--accept-single-copy] [--old-signer-stopped] [--yes] [options]"
+    parser.usage = "hsm migrate retire MIGRATION [--accept-single-copy] [--old-signer-stopped] [--archive FILE] [--yes]"
     add_migration(parser, required=True)
     add_retire_options(parser)
     parser.set_defaults(handler=retire)
@@ -47,6 +47,31 @@ def retire(arguments: argparse.Namespace, session: Session) -> Result:
 
         done = retire_now(arguments, session, bridge, journal, source)
     return Result(done, lambda style: retired_text(done, style))
+
+
+def configure_unpack(parser: Parser) -> None:
+    """Define ``hsm migrate unpack``."""
+    parser.usage = "hsm migrate unpack ARCHIVE --to FOLDER [--archive-passphrase SECRET | --archive-identity SECRET]"
+    parser.add_argument("archive", metavar="ARCHIVE", help="what `hsm migrate retire --archive` wrote")
+    parser.add_argument("--to", metavar="FOLDER", required=True, help="where its files go; the folder is made")
+    add_archive_keys(parser)
+    parser.set_defaults(handler=unpack)
+
+
+def unpack(arguments: argparse.Namespace, session: Session) -> Result:
+    """Answer which files were written."""
+    from keyring_bridge.migrate import archive
+    from keyring_bridge.secrets import harden_process
+
+    harden_process()
+    folder = Path(arguments.to)
+    with ExitStack() as secrets:
+        names = archive.unpack(Path(arguments.archive), archive_key(arguments, secrets), folder)
+    session.console.warn("these files hold private keys again: remove them as soon as they have served")
+    return Result(
+        {"archive": arguments.archive, "folder": str(folder), "files": names},
+        lambda style: "\n".join(visible(str(folder / name)) for name in names),
+    )
 
 
 def configure_undo(parser: Parser) -> None:
