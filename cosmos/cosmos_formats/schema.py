@@ -14,6 +14,7 @@ import threading
 from functools import cache
 from typing import Any, Final, TypeAlias
 
+from cosmos_formats.hollow import load_protobuf
 from cosmos_formats.schema_index import InvalidSchema, SchemaIndex, build_index, descriptor_set_class, imports_first
 
 __all__ = ["InvalidSchema", "Schema", "default_schema", "default_schema_data", "default_schema_digest"]
@@ -52,6 +53,7 @@ class Schema:
         self._loaded: set[int] = set()
         self._classes: dict[str, MessageClass] = {}
         self._lock = threading.Lock()
+        load_protobuf()
         from google.protobuf.descriptor_pool import DescriptorPool
         from google.protobuf.message import DecodeError, EncodeError
 

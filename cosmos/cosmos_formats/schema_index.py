@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cosmos_formats.errors import FormatError
+from cosmos_formats.hollow import load_protobuf
 from cosmos_formats.options import AMINO_NAME, read_options
 from cosmos_formats.quickclass import dataclass
 from cosmos_formats.wire import varint
@@ -203,6 +204,7 @@ def descriptor_set_class() -> Any:
 
     In the default one other packages may have registered extensions, which would then be written in another order.
     """
+    load_protobuf()
     from google.protobuf.descriptor_pb2 import DESCRIPTOR
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message_factory import GetMessageClass

@@ -18,6 +18,7 @@ from weakref import WeakSet
 from cosmos_formats.quickclass import dataclass
 from keyring_bridge.config.files import check_code_file
 from keyring_bridge.errors import ConfigError, LibraryInvalid, LibraryMissing, ProviderError
+from keyring_bridge.providers.pkcs11.bindings import load_bindings
 from keyring_bridge.providers.pkcs11.faults import TokenFault
 from keyring_bridge.providers.pkcs11.locks import ReadWriteLock
 
@@ -168,6 +169,7 @@ def load(path: Path, *, environment: str | None = None) -> Module:
         InsecureFile: Others could have written it, or put it there.
         LibraryInvalid: It is not a PKCS#11 module, or cannot be initialised.
     """
+    load_bindings()
     try:
         check_code_file(path, what="PKCS#11 library")
     except FileNotFoundError:
