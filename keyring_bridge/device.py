@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING
 
 from keyring_bridge.errors import CapabilityMissing
 from keyring_bridge.model import Survey
-from keyring_bridge.providers.base import Deletes, Generates, Imports, Randoms, Renames, ReservesIds, Surveys
+from keyring_bridge.providers.base import (
+    Deletes,
+    Generates,
+    Imports,
+    KeepsWrappingKeys,
+    Randoms,
+    Renames,
+    ReservesIds,
+    Surveys,
+    Wraps,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo
+    from cosmos_formats.pubkeys import PublicKey
+    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo, WrappedKey, WrappingKey
     from keyring_bridge.providers.base import ProviderBase
     from keyring_bridge.secrets import SecretBytes
 
@@ -103,6 +114,35 @@ class Device:
         if not isinstance(self.__provider, Imports):
             raise CapabilityMissing(f"backend {self.scheme} does not import keys")
         return self.__provider.import_key(spec, secret)
+
+    @property
+    def wraps(self) -> bool:
+        """Whether keys that were made for it can leave the device wrapped."""
+        return isinstance(self.__provider, Wraps)
+
+    def wrap_key(self, ref: KeyRef, by: str | None = None) -> WrappedKey:
+        """Return a key wrapped."""
+        if not isinstance(self.__provider, Wraps):
+            raise CapabilityMissing(f"backend {self.scheme} does not give keys out")
+        return self.__provider.wrap_key(ref, by)
+
+    def unwrap_key(self, spec: KeySpec, public_key: PublicKey, wrapped: WrappedKey) -> KeyInfo:
+        """Take a wrapped key in."""
+        if not isinstance(self.__provider, Wraps):
+            raise CapabilityMissing(f"backend {self.scheme} does not take wrapped keys")
+        return self.__provider.unwrap_key(spec, public_key, wrapped)
+
+    def wrapping_keys(self) -> list[WrappingKey]:
+        """Return the trusted wrapping keys."""
+        if not isinstance(self.__provider, KeepsWrappingKeys):
+            raise CapabilityMissing(f"backend {self.scheme} has no wrapping keys")
+        return self.__provider.wrapping_keys()
+
+    def add_wrapping_key(self, name: str, secret: SecretBytes, so_pin: SecretBytes, *, retry: bool) -> WrappingKey:
+        """Keep a trusted wrapping key."""
+        if not isinstance(self.__provider, KeepsWrappingKeys):
+            raise CapabilityMissing(f"backend {self.scheme} has no wrapping keys")
+        return self.__provider.add_wrapping_key(name, secret, so_pin, retry=retry)
 
     def delete_key(self, ref: KeyRef) -> None:
         """Destroy a key."""

@@ -73,6 +73,36 @@ class KeySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A private key as its device gave it out: nothing but such a device can make a key of it again.
+
+    Attributes:
+        form: How it is wrapped: a name that the provider chose, such as ``aes-key-wrap-pad``.
+        by: Name of the wrapping key; empty where the device has none that could be named.
+        check: Tells the wrapping key from others of its name (CKA_CHECK_VALUE); empty if the device does not tell.
+        data: The wrapped key.
+    """
+
+    form: str
+    by: str
+    check: bytes
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WrappingKey:
+    """A key that wraps others.
+
+    Attributes:
+        name: Its label.
+        check: See :attr:`WrappedKey.check`.
+    """
+
+    name: str
+    check: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """What a device tells about itself before keys are moved into it; None where it does not tell.
 

@@ -26,7 +26,16 @@ from keyring_bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest,
 if TYPE_CHECKING:
     from cosmos_formats.pubkeys import PublicKey
     from keyring_bridge.login_guard import LoginGuard
-    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, ProviderStatus, Survey, TokenInfo
+    from keyring_bridge.model import (
+        KeyInfo,
+        KeyRef,
+        KeySpec,
+        ProviderStatus,
+        Survey,
+        TokenInfo,
+        WrappedKey,
+        WrappingKey,
+    )
     from keyring_bridge.secrets import SecretBytes
 
 
@@ -304,6 +313,61 @@ class ReservesIds(Protocol):
 
 
 @runtime_checkable
+class Wraps(Protocol):
+    """Gives keys out in a form that only such a device can use, if they were made for that."""
+
+    def wrap_key(self, ref: KeyRef, by: str | None = None) -> WrappedKey:
+        """Return the key, wrapped.
+
+        Args:
+            ref: The key.
+            by: Name of the wrapping key; the only one there is if None.
+
+        Raises:
+            KeyNotWrappable: The key was made to stay, or the device wraps no keys of its kind.
+            WrappingKeyMissing: There is no such wrapping key.
+        """
+        ...
+
+    def unwrap_key(self, spec: KeySpec, public_key: PublicKey, wrapped: WrappedKey) -> KeyInfo:
+        """Take a wrapped key in, as :meth:`Generates.generate_key` makes one that is wrappable.
+
+        Args:
+            spec: What the key is to be.
+            public_key: Its public half.
+            wrapped: The key.
+
+        Raises:
+            WrappingKeyMissing: The key that it was wrapped with is not here.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsWrappingKeys(Protocol):
+    """Keeps wrapping keys that its security officer trusts."""
+
+    def wrapping_keys(self) -> list[WrappingKey]:
+        """Return the trusted wrapping keys."""
+        ...
+
+    def add_wrapping_key(self, name: str, secret: SecretBytes, so_pin: SecretBytes, *, retry: bool) -> WrappingKey:
+        """Keep an AES-256 key as a trusted wrapping key that cannot leave; one that is there already is left.
+
+        Args:
+            name: Its name.
+            secret: 32 bytes, which the caller wipes.
+            so_pin: PIN of the security officer, sent once.
+            retry: Send it although an earlier one was refused.
+
+        Raises:
+            WrappingKeyExists: Another key has the name.
+            AuthError: The PIN was refused, or an earlier one was.
+        """
+        ...
+
+
+@runtime_checkable
 class LogsIn(Protocol):
     """Has a login that can fail and is remembered."""
 
@@ -318,6 +382,7 @@ CAPABILITIES: Mapping[str, type] = {
     "delete": Deletes,
     "rename": Renames,
     "derive": Derives,
+    "wrap": Wraps,
     "discover": Discovers,
 }
 """Capability name to Protocol; ``hsm backends`` and the docs print the matrix from this."""

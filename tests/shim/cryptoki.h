@@ -57,6 +57,8 @@ typedef struct { CK_VERSION version; void *function[F_COUNT]; } CK_FUNCTION_LIST
 #define CKA_ID 0x102UL
 #define CKA_SENSITIVE 0x103UL
 #define CKA_EXTRACTABLE 0x162UL
+#define CKA_TRUSTED 0x86UL
+#define CKA_WRAP_WITH_TRUSTED 0x210UL
 #define CKA_EC_PARAMS 0x180UL
 #define CKA_EC_POINT 0x181UL
 

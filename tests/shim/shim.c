@@ -293,6 +293,8 @@ static CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj
         CK_RV rv = type == CKA_EC_POINT || type == CKA_EC_PARAMS || type == CKA_KEY_TYPE
                        ? read_changed(session, object, &template[i])
                        : REAL(F_GetAttributeValue, fn_attributes)(session, object, &template[i], 1);
+        if (rv == CKR_OK && type == CKA_TRUSTED && template[i].pValue != NULL && quirk("user_trusts"))
+            *(CK_BBOOL *)template[i].pValue = 1;
         if (rv != CKR_OK)
             result = rv;
     }
@@ -313,6 +315,14 @@ static CK_RV bend_montgomery(CK_ATTRIBUTE *template, CK_ULONG count, CK_ULONG *e
         }
     }
     return x25519 && !montgomery ? CKR_ATTRIBUTE_VALUE_INVALID : CKR_OK;
+}
+
+/* With the quirk "wrap_untrusted" any key wraps, with "user_trusts" the user can call a key trusted. */
+static void bend_trust(CK_ATTRIBUTE *template, CK_ULONG count, CK_BBOOL *no) {
+    for (CK_ULONG i = 0; i < count; i++)
+        if ((template[i].type == CKA_WRAP_WITH_TRUSTED && quirk("wrap_untrusted")) ||
+            (template[i].type == CKA_TRUSTED && quirk("user_trusts")))
+            template[i].pValue = no;
 }
 
 /* A copy of a template in which EXTRACTABLE is as the quirk wants it. */
@@ -344,10 +354,11 @@ static CK_RV C_GenerateKeyPair(
                         CK_OBJECT_HANDLE *, CK_OBJECT_HANDLE *);
     ENTER("C_GenerateKeyPair");
     CK_ATTRIBUTE bent[64], bent_public[64];
-    CK_BBOOL yes = 1;
+    CK_BBOOL yes = 1, no = 0;
     CK_ULONG edwards = CKK_EC_EDWARDS;
     CK_MECHANISM changed = *mechanism;
     CK_ULONG count = bend_extractable(private, private_count, bent, 64, &yes);
+    bend_trust(bent, count, &no);
     if (public_count > 64)
         return leave("C_GenerateKeyPair", CKR_GENERAL_ERROR);
     memcpy(bent_public, public, public_count * sizeof *public);
@@ -366,7 +377,7 @@ static CK_RV C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, C
     typedef CK_RV (*fn)(CK_SESSION_HANDLE, CK_ATTRIBUTE *, CK_ULONG, CK_OBJECT_HANDLE *);
     ENTER("C_CreateObject");
     CK_ATTRIBUTE bent[64];
-    CK_BBOOL yes = 1;
+    CK_BBOOL yes = 1, no = 0;
     CK_ULONG class = 0;
     for (CK_ULONG i = 0; i < count; i++)
         if (template[i].type == CKA_CLASS && template[i].ulValueLen == sizeof class)
@@ -377,6 +388,7 @@ static CK_RV C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, C
     memcpy(bent, template, count * sizeof *template);
     if (class == CKO_PRIVATE_KEY)
         count = bend_extractable(template, count, bent, 64, &yes);
+    bend_trust(bent, count, &no);
     CK_RV rv = bend_montgomery(bent, count, &edwards);
     return leave("C_CreateObject", rv != CKR_OK ? rv : REAL(F_CreateObject, fn)(session, bent, count, out));
 }

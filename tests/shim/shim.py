@@ -10,6 +10,8 @@ runs. One rule per line:
 ``quirk montgomery``                  x25519 only by the key type and the mechanism of PKCS#11 3.0
 ``quirk extractable_default``         a private key is EXTRACTABLE unless its template says otherwise
 ``quirk ignore_extractable``          a private key is EXTRACTABLE whatever its template says
+``quirk wrap_untrusted``              a private key may be wrapped by any key, whatever its template says
+``quirk user_trusts``                 the user can make wrapping keys that are trusted
 ``quirk fresh_tables``                each C_GetFunctionList answers a table of its own, as p11-kit's proxy does
 ``delay C_Sign 20``                   20 ms before every call
 ``fail C_Sign 3 b3``                  the third call since this control file answers 0xb3 (``3+``: all from the third

@@ -36,13 +36,14 @@ class Connector:
 
     Attributes:
         current: The connection, or None. Reading it takes no lock.
+        login: How the token's user logs in.
     """
 
     def __init__(self, options: Options, context: ProviderContext) -> None:
         self.current: Connection | None = None
         self._options = options
         self._context = context
-        self._login = Login(context, options.pin_source, options.vendor.pin_form)
+        self.login = Login(context, options.pin_source, options.vendor.pin_form)
         self._upkeep: Upkeep | None = None
         self._opening = threading.RLock()
         self._state = threading.Lock()
@@ -96,13 +97,13 @@ class Connector:
         asked = time.monotonic()
         module = self.module()
         try:
-            return Connection.open(module, self.find(module), self._login, self._options)
+            return Connection.open(module, self.find(module), self.login, self._options)
         except (TokenFault, TokenNotFound, TokenRemoved) as error:
             # A module that was running when its token went may not see it come back until it is started afresh.
             if module.started >= asked or not module.reinitialize():
                 raise _as_error(error) from error
         try:
-            return Connection.open(module, self.find(module), self._login, self._options)
+            return Connection.open(module, self.find(module), self.login, self._options)
         except (TokenFault, TokenNotFound, TokenRemoved) as error:
             raise _as_error(error) from error
 
@@ -163,7 +164,7 @@ class Connector:
             if self.current is not connection:
                 return
             self.current = None
-            self._locked = self._login.interactive
+            self._locked = self.login.interactive
         connection.close()
 
     def _start_upkeep(self, connection: Connection) -> None:

@@ -9,6 +9,7 @@ way the bridge needs:
 * ``C_GetTokenInfo`` for the lengths of PINs and the free memory, which the binding leaves out.
 * ``C_SignInit`` and ``C_Sign`` with a fixed buffer: the binding calls ``C_Sign`` twice, first for the length, which
   is a round trip on a network token, and leaves the session busy when its argument is not ``bytes``.
+* ``C_CopyObject``, ``C_WrapKey`` and ``C_UnwrapKey``: missing, or with templates of the binding's own.
 * ``C_GenerateKeyPair`` for x25519 as PKCS#11 3.0 has it: the binding has no name for the mechanism.
 * Private key material that is written or read, and ``C_GenerateRandom``: the binding copies what goes through it into
   memory that nobody wipes.
@@ -34,8 +35,8 @@ _UNAVAILABLE = c_ulong(-1).value
 # Places in CK_FUNCTION_LIST, counted from the first pointer.
 _INITIALIZE, _FINALIZE, _GET_INFO, _GET_TOKEN_INFO, _INIT_TOKEN, _GET_SESSION_INFO = 0, 1, 2, 6, 9, 15
 _LOGIN, _LOGOUT = 18, 19
-_CREATE_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN = 20, 24, 42, 43
-_GENERATE_KEY_PAIR, _GENERATE_RANDOM = 59, 64
+_CREATE_OBJECT, _COPY_OBJECT, _DESTROY_OBJECT, _GET_ATTRIBUTE_VALUE, _SIGN_INIT, _SIGN = 20, 21, 22, 24, 42, 43
+_GENERATE_KEY_PAIR, _WRAP_KEY, _UNWRAP_KEY, _GENERATE_RANDOM = 59, 60, 61, 64
 
 
 class _Version(Structure):
@@ -153,6 +154,12 @@ class Cryptoki:
         self._login = function(_LOGIN, c_ulong, c_ulong, c_void_p, c_ulong)
         self._logout = function(_LOGOUT, c_ulong)
         self._create_object = function(_CREATE_OBJECT, c_ulong, c_void_p, c_ulong, c_void_p)
+        self._copy_object = function(_COPY_OBJECT, c_ulong, c_ulong, c_void_p, c_ulong, c_void_p)
+        self._destroy_object = function(_DESTROY_OBJECT, c_ulong, c_ulong)
+        self._wrap_key = function(_WRAP_KEY, c_ulong, c_void_p, c_ulong, c_ulong, c_void_p, c_void_p)
+        self._unwrap_key = function(
+            _UNWRAP_KEY, c_ulong, c_void_p, c_ulong, c_char_p, c_ulong, c_void_p, c_ulong, c_void_p
+        )
         self._get_attribute_value = function(_GET_ATTRIBUTE_VALUE, c_ulong, c_ulong, c_void_p, c_ulong)
         self._generate_key_pair = function(
             _GENERATE_KEY_PAIR, c_ulong, c_void_p, c_void_p, c_ulong, c_void_p, c_ulong, c_void_p, c_void_p
@@ -228,6 +235,45 @@ class Cryptoki:
         attributes, _keep = _template(template)
         handle = c_ulong()
         _check(self._create_object(session, attributes, len(template), byref(handle)), "C_CreateObject")
+        return handle.value
+
+    def copy_object(self, session: int, handle: int, template: Mapping[int, bytes | bytearray]) -> int:
+        """Copy an object, with the attributes of ``template`` in the place of its own; return the copy's handle."""
+        attributes, _keep = _template(template)
+        copied = c_ulong()
+        _check(self._copy_object(session, handle, attributes, len(template), byref(copied)), "C_CopyObject")
+        return copied.value
+
+    def destroy_object(self, session: int, handle: int) -> None:
+        """Destroy an object."""
+        _check(self._destroy_object(session, handle), "C_DestroyObject")
+
+    def wrap_key(self, session: int, mechanism_number: int, wrapping: int, key: int) -> bytes:
+        """Return a key wrapped under another one, at most 1 KiB."""
+        chosen, address = mechanism(mechanism_number)
+        room, length = ctypes.create_string_buffer(1024), c_ulong(1024)
+        rv = self._wrap_key(session, address, wrapping, key, room, byref(length))
+        del chosen
+        _check(rv, "C_WrapKey")
+        return room.raw[: length.value]
+
+    def unwrap_key(
+        self,
+        session: int,
+        mechanism_number: int,
+        wrapping: int,
+        wrapped: bytes,
+        template: Mapping[int, bytes | bytearray],
+    ) -> int:
+        """Make an object of a wrapped key and return its handle."""
+        chosen, address = mechanism(mechanism_number)
+        attributes, _keep = _template(template)
+        handle = c_ulong()
+        rv = self._unwrap_key(
+            session, address, wrapping, wrapped, len(wrapped), attributes, len(template), byref(handle)
+        )
+        del chosen
+        _check(rv, "C_UnwrapKey")
         return handle.value
 
     def generate_key_pair(

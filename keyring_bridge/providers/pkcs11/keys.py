@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from keyring_bridge.secrets import SecretBytes
 
 
+Unwrap = Callable[[dict[int, bytes | bytearray]], object]
+"""Makes a private key object with a template."""
+
 _UNIQUE_BYTES = 12
 """Random ids of so many bytes never meet."""
 
@@ -85,9 +88,13 @@ def generate(bench: Workbench, spec: KeySpec) -> KeyInfo:
         TokenFault: The token could not make it.
     """
     check_label(spec.label)
+    if spec.wrappable:
+        from keyring_bridge.providers.pkcs11.wrapping_probe import check_wrapping
+
+        check_wrapping(bench, spec.key_type)
     key_id = _new_id(bench)
     with _removed_on_failure(bench, key_id):
-        _first_accepted(lambda form: _generate(bench, spec, key_id, form), forms(spec.key_type))
+        generate_pair(bench, spec, key_id)
         return _finished(bench, spec, key_id, None)
 
 
@@ -119,16 +126,50 @@ def import_private(bench: Workbench, spec: KeySpec, secret: SecretBytes, public_
         }
         bench.cryptoki.create_object(bench.handle, packed(template))
 
-    def create_public(form: Form) -> None:
+    with _removed_on_failure(bench, key_id):
+        _first_accepted(create_private, forms(spec.key_type))
+        _create_public(bench, spec, key_id, public_key)
+        return _finished(bench, spec, key_id, public_key)
+
+
+def unwrap_private(bench: Workbench, spec: KeySpec, public_key: PublicKey, unwrap: Unwrap) -> KeyInfo:
+    """Put a wrapped private key into the token.
+
+    Args:
+        bench: Where.
+        spec: What the key is to be.
+        public_key: Its public half.
+        unwrap: Makes an object of the key with a template.
+
+    Raises:
+        AttributeNotHonoured: The token did not keep it as asked; it was destroyed.
+        TokenFault: The token could not take it.
+    """
+    from pkcs11 import Attribute, ObjectClass
+
+    check_label(spec.label)
+    key_id = spec.key_id or _new_id(bench)
+
+    def create_private(form: Form) -> None:
+        template = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.KEY_TYPE: form.kind}
+        unwrap(packed(template | private_template(spec, key_id)))
+
+    with _removed_on_failure(bench, key_id):
+        _first_accepted(create_private, forms(spec.key_type))
+        _create_public(bench, spec, key_id, public_key)
+        return _finished(bench, spec, key_id, public_key)
+
+
+def _create_public(bench: Workbench, spec: KeySpec, key_id: bytes, public_key: PublicKey) -> None:
+    """Put a public object beside a key that came in: tokens make none. One that takes none has the note."""
+    from pkcs11 import Attribute, ObjectClass
+
+    def create(form: Form) -> None:
         with binding("C_CreateObject"):
             template = public_template(spec, key_id, form, public_key)
             bench.session.create_object({Attribute.CLASS: ObjectClass.PUBLIC_KEY, **template})
 
-    with _removed_on_failure(bench, key_id):
-        _first_accepted(create_private, forms(spec.key_type))
-        # Tokens make no public object of their own; one that takes none has the note.
-        _unless_refused(lambda: _first_accepted(create_public, forms(spec.key_type)))
-        return _finished(bench, spec, key_id, public_key)
+    _unless_refused(lambda: _first_accepted(create, forms(spec.key_type)))
 
 
 def rename(bench: Workbench, ref: KeyRef, label: str) -> KeyInfo:
@@ -292,11 +333,21 @@ def _unless_refused(act: Callable[[], None]) -> bool:
     return True
 
 
-def _generate(bench: Workbench, spec: KeySpec, key_id: bytes, form: Form) -> None:
+def generate_pair(bench: Workbench, spec: KeySpec, key_id: bytes, *, store: bool = True) -> None:
+    """Generate a pair with the attributes that ``spec`` asks for, in the session alone unless ``store``.
+
+    Raises:
+        TokenFault: The token makes none like that.
+    """
+    _first_accepted(lambda form: _generate(bench, spec, key_id, form, store=store), forms(spec.key_type))
+
+
+def _generate(bench: Workbench, spec: KeySpec, key_id: bytes, form: Form, *, store: bool) -> None:
     from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag
     from pkcs11.constants import DEFAULT
 
     public, private = public_template(spec, key_id, form, None), private_template(spec, key_id)
+    public[Attribute.TOKEN] = private[Attribute.TOKEN] = store
     if form.kind == CKK_EC_MONTGOMERY:
         private[Attribute.KEY_TYPE] = form.kind
         mechanism = codes.CKM_EC_MONTGOMERY_KEY_PAIR_GEN
@@ -310,7 +361,7 @@ def _generate(bench: Workbench, spec: KeySpec, key_id: bytes, form: Form) -> Non
             KeyType.EC_EDWARDS if edwards else KeyType.EC, {Attribute.EC_PARAMS: form.params}, local=True
         )
         parameters.generate_keypair(
-            store=True,
+            store=store,
             capabilities=MechanismFlag(0),
             mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN if edwards else Mechanism.EC_KEY_PAIR_GEN,
             public_template={Attribute.VERIFY: DEFAULT, **dropped, **public},

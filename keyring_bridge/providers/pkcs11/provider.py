@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pkcs11.types
 
     from cosmos_formats.pubkeys import PublicKey
-    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo
+    from keyring_bridge.model import KeyInfo, KeyRef, KeySpec, TokenInfo, WrappedKey, WrappingKey
     from keyring_bridge.providers.pkcs11.connection import Connection
     from keyring_bridge.providers.pkcs11.keys import Workbench
     from keyring_bridge.secrets import SecretBytes
@@ -199,6 +199,41 @@ class Pkcs11Provider(ProviderBase):
         from keyring_bridge.providers.pkcs11 import keys
 
         return self._change(lambda bench: keys.rename(bench, ref, label), "rename a key")
+
+    @guarded
+    def wrap_key(self, ref: KeyRef, by: str | None = None) -> WrappedKey:
+        """See :class:`~keyring_bridge.providers.base.Wraps`."""
+        from keyring_bridge.providers.pkcs11 import wrapping
+
+        return self._change(lambda bench: wrapping.wrap(bench, ref, by), "wrap a key")
+
+    @guarded
+    def unwrap_key(self, spec: KeySpec, public_key: PublicKey, wrapped: WrappedKey) -> KeyInfo:
+        """See :class:`~keyring_bridge.providers.base.Wraps`."""
+        from keyring_bridge.providers.pkcs11 import wrapping
+
+        return self._change(lambda bench: wrapping.unwrap(bench, spec, public_key, wrapped), "unwrap a key")
+
+    @guarded
+    def wrapping_keys(self) -> list[WrappingKey]:
+        """See :class:`~keyring_bridge.providers.base.KeepsWrappingKeys`."""
+        from keyring_bridge.providers.pkcs11 import wrapping
+
+        return self._change(wrapping.known, "tell its wrapping keys")
+
+    @guarded
+    def add_wrapping_key(self, name: str, secret: SecretBytes, so_pin: SecretBytes, *, retry: bool) -> WrappingKey:
+        """See :class:`~keyring_bridge.providers.base.KeepsWrappingKeys`."""
+        from keyring_bridge.providers.pkcs11.trusted_key import add
+
+        # The officer can log in only while the user is not.
+        self.close()
+        module = self.connector.module()
+        try:
+            place, login = self.connector.find(module), self.connector.login
+            return add(module, place, login, self.options.vendor, name, secret, so_pin, retry=retry)
+        except TokenFault as fault:
+            raise to_error(fault, "keep a trusted wrapping key") from fault
 
     @guarded
     def derive(self, ref: KeyRef, peer: PublicKey) -> SecretBytes:
