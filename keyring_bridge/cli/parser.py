@@ -52,6 +52,7 @@ COMMANDS: tuple[Command, ...] = (
             Command("delete", "delete a record, and with --destroy its key", "keys_write"),
             Command("rename", "rename a record and its key", "keys_write"),
             Command("recover", "make a lost key again from its words or shares", "keys_recover"),
+            Command("rotate", "let a key take the place of another, and say what the chain needs", "keys_rotate"),
             Command("sync", "make records for keys that are in a token without one", "keys_write"),
         ),
     ),

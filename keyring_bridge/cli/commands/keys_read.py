@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
-from keyring_bridge.cli.render import visible
+from keyring_bridge.cli.render import details, readable, visible
 
 if TYPE_CHECKING:
     import argparse
@@ -56,14 +56,16 @@ def configure_show(parser: Parser) -> None:
 
 def show(arguments: argparse.Namespace, session: Session) -> Result:
     """Answer one record, or one of its fields."""
-    from keyring_bridge.cli.records import bech32, find, public_key_json, record_json, record_text
+    from keyring_bridge.cli.records import bech32, find, marked, public_key_json, record_json
+    from keyring_bridge.rotation import links
 
     if arguments.address and arguments.pubkey:
         raise UsageError("cannot use both --address and --pubkey at once")
     with session.keyring(ask=False) as keyring:
         record = find(keyring, arguments.name)
+        linked = links(record, keyring.list())
     prefix, bech = session.config.prefix, arguments.bech
-    data: object = record_json(record, prefix, bech)
+    data = {**record_json(record, prefix, bech), **linked}
     if arguments.address:
         address = bech32(record, prefix, bech)
         if address is None:
@@ -72,4 +74,4 @@ def show(arguments: argparse.Namespace, session: Session) -> Result:
     if arguments.pubkey:
         public_key = public_key_json(record)
         return Result(record.record.public_key.to_proto_json(), lambda _style: public_key)
-    return Result(data, lambda style: record_text(record, prefix, style, bech))
+    return Result(data, lambda style: details(readable(marked(data)), style))
