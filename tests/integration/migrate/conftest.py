@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import shim_library, software, token
+from tests.integration.cli.conftest import nobody, shim_library, software, token
 
-__all__ = ["shim_library", "software", "token"]
+__all__ = ["nobody", "shim_library", "software", "token"]
 
 PASSWORD = "throw-away password"
 
