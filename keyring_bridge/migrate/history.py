@@ -63,6 +63,7 @@ class KeyState:
         purpose: What it is for.
         address: Raw bytes in hexadecimal digits.
         files: Of the source, as they were when it was planned.
+        intended: What the last plan that was not carried out would have done with it: ``import``, ``adopt``, ``save``.
         key_id: The id that was reserved for it in the token.
         how: ``imported``, ``adopted``, ``saved``, or ``there`` for what was there before; empty until it has a record.
         ours: Whether this migration put the key into the token, so that undoing it destroys the key.
@@ -79,6 +80,7 @@ class KeyState:
     address: str = ""
     fingerprint: str = ""
     files: tuple[FileDigest, ...] = ()
+    intended: str = ""
     key_id: bytes = b""
     how: str = ""
     ours: bool = False
@@ -189,15 +191,17 @@ class History:
             key.item, key.kind = one.get("item", ""), one.get("kind", "local" if key.fingerprint else "multi")
             key.purpose, key.address = one.get("purpose", ""), one.get("address", "")
             key.files = tuple(map(FileDigest.from_json, one.get("files", ())))
+            if one.get("action", "nothing") != "nothing":
+                key.intended = one["action"]
             # It is in the source again, whatever happened to it before.
             key.retired = ""
 
     def _tell(self, event: str, key: KeyState, line: Mapping[str, Any]) -> None:
         if event == "recorded":
-            key.how, key.ours, key.undone = line["how"], line["ours"], False
+            key.how, key.ours, key.undone, key.intended = line["how"], line["ours"], False, ""
         elif event == "proved":
             key.proof, key.proved_at = (line["message"], line["signature"]), line.get("time", "")
         elif event == "retired":
             key.retired = line["how"]
         else:
-            key.how, key.ours, key.proof, key.undone = "", False, None, True
+            key.how, key.ours, key.proof, key.undone, key.intended = "", False, None, True, ""

@@ -57,6 +57,7 @@ def _planned(row: Row, key_id: bytes) -> dict[str, object]:
         "name": row.name,
         "item": row.key.item,
         "kind": "" if row.key.record is None else row.key.record.kind,
+        "action": str(row.action),
         "purpose": str(row.purpose),
         "fingerprint": row.fingerprint or "",
         "address": row.public_key.address.hex(),
@@ -218,8 +219,11 @@ class Migration:
 
     def _record_only(self, row: Row) -> Migrated:
         if row.action is Action.NOTHING:
-            if not self._journal.history.keys[row.name].how:
-                self._journal.note("recorded", {"name": row.name, "how": "there", "ours": False})
+            state = self._journal.history.keys[row.name]
+            if not state.how:
+                # An earlier run that meant to save it was killed before it could say that it had.
+                how = "saved" if state.intended == Action.SAVE else "there"
+                self._journal.note("recorded", {"name": row.name, "how": how, "ours": False})
             return Migrated(row, self._keys.key(row.name), None, None)
         if row.key.record is None:
             raise MigrationRefused(f"{row.name}: cannot be read")

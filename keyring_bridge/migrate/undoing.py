@@ -16,6 +16,7 @@ from keyring_bridge.audit.reader import Damaged, read
 from keyring_bridge.migrate.comparison import same_key
 from keyring_bridge.migrate.errors import UndoRefused
 from keyring_bridge.migrate.keys import MigratedKeys
+from keyring_bridge.migrate.plan import Action
 from keyring_bridge.migrate.watermark import hand_back, signed_by
 from keyring_bridge.model import Purpose
 
@@ -165,7 +166,7 @@ class Undo:
         """Return why a record is not this migration's to remove; empty if it is."""
         if key.how == "there" and info is None:
             return "its record was there before"
-        if not key.how and info is None:
+        if not key.how and info is None and key.intended != Action.SAVE:
             return "its record is not this migration's"
         if key.private and record.provider != self._journal.history.provider:
             return f"its record is in {record.provider or 'no token'} now"

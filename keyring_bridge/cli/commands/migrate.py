@@ -92,11 +92,12 @@ def migrate(arguments: argparse.Namespace, session: Session) -> Result:
     retired = None
     try:
         with session.bridge() as bridge:
-            planned = plan(bridge, source, provider, wishes)
             if arguments.dry_run:
-                return _plan_result(planned, session.config.prefix)
+                return _plan_result(plan(bridge, source, provider, wishes), session.config.prefix)
             identifier = journal_id(source.identity, provider)
             with Journal.open(session.config.state_dir, identifier) as journal:
+                # Only now: another process may have changed everything until it let the journal go.
+                planned = plan(bridge, source, provider, wishes)
                 migration = Migration(bridge, session.caller, source, journal, arguments.chain_id or "", options)
 
                 def progress(done: int, of: int) -> None:

@@ -230,7 +230,7 @@ def test_an_interrupted_migration_can_be_undone(token: Cli, keyring: Copy, tmp_p
         "keyring_bridge.store.sqlite:SqliteStore.add",
         "keyring_bridge.providers.pkcs11.cryptoki:Cryptoki.create_object",
     )
-    command = ("migrate", str(source), "--key", "alice")
+    command = ("migrate", str(source), "--key", "alice", "--key", "device")
     whole = run_until(token, points, 0, "never", *command)
     for at, when in moments(whole.steps, "create_object", "add"):
         restore(token, fresh)
