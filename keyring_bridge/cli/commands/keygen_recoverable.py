@@ -44,7 +44,9 @@ def add_recoverable_options(parser: Parser) -> None:
         help="who keeps a share (share-1, or ops-1 in a group): age1… (a file for this recipient), passphrase (a file) "
         "or screen; one for each share",
     )
-    group.add_argument("--share-dir", metavar="DIR", default=".", help="folder of the files (default: this one; 0700)")
+    group.add_argument(
+        "--share-dir", metavar="DIR", help="folder of the files, made as 0700 if it is missing; needed if there are any"
+    )
     group.add_argument(
         "--slip39-passphrase",
         metavar="SOURCE",
@@ -58,14 +60,19 @@ def check_recoverable(arguments: argparse.Namespace) -> None:
     if arguments.recoverable:
         if arguments.wrappable:
             raise UsageError("a recoverable key is not wrappable: its words or shares are its way out")
-        if arguments.shares is None and (arguments.custodian or arguments.slip39_passphrase is not None):
-            raise UsageError("--custodian and --slip39-passphrase go with --shares")
+        if arguments.shares is None and _about_shares(arguments):
+            raise UsageError("--custodian, --share-dir and --slip39-passphrase go with --shares")
         return
-    if arguments.shares is not None or arguments.custodian or arguments.slip39_passphrase is not None:
+    if arguments.shares is not None or _about_shares(arguments):
         raise UsageError("shares are of a recoverable key", hint="add --recoverable")
     path = (arguments.hd_path, arguments.coin_type)
     if any(one is not None for one in path) or arguments.account or arguments.index:
         raise UsageError("a key that is born in the token has no path", hint="paths go with --recoverable")
+
+
+def _about_shares(arguments: argparse.Namespace) -> bool:
+    others = (arguments.share_dir, arguments.slip39_passphrase)
+    return bool(arguments.custodian) or any(one is not None for one in others)
 
 
 def hold(
@@ -84,7 +91,7 @@ def hold(
 
 @contextmanager
 def _hand_out(arguments: argparse.Namespace) -> Iterator[HandOut]:
-    from keyring_bridge.ceremony.custody import Custodian, Shares, assigned
+    from keyring_bridge.ceremony.custody import Custodian, Shares, Way, assigned
     from keyring_bridge.ceremony.hand_out import Words
     from keyring_bridge.ceremony.scheme import Scheme
 
@@ -93,12 +100,12 @@ def _hand_out(arguments: argparse.Namespace) -> Iterator[HandOut]:
         return
     scheme = Scheme.parse(arguments.shares)
     custodians = [Custodian.parse(text) for text in arguments.custodian]
-    assigned(scheme, custodians)
+    if arguments.share_dir is None and any(one.way is not Way.SCREEN for one in assigned(scheme, custodians)):
+        raise UsageError("say where the files of the shares go", hint="--share-dir DIR")
     source = arguments.slip39_passphrase
     passphrase = None if source is None else read_new_secret(source, "passphrase of SLIP-39")
-    shares = Shares(
-        scheme, custodians, Path(arguments.share_dir), passphrase, lambda what: read_new_secret("prompt", what)
-    )
+    folder = Path(arguments.share_dir or ".")
+    shares = Shares(scheme, custodians, folder, passphrase, lambda what: read_new_secret("prompt", what))
     try:
         yield shares
     finally:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import time
 from itertools import pairwise
-from pathlib import Path
 from select import select
 from typing import TYPE_CHECKING, Any, Self
 
@@ -117,9 +116,7 @@ def strangers(cli: Cli) -> list[str]:
 
 def marks(cli: Cli) -> list[str]:
     """Fingerprints of ceremonies that did not end."""
-    folder = cli.json("config", "show")["state_dir"]
-    ceremonies = Path(folder) / "ceremonies"
-    return sorted(path.name for path in ceremonies.iterdir()) if ceremonies.exists() else []
+    return sorted(path.name for folder in cli.home.rglob("ceremonies") for path in folder.iterdir())
 
 
 def tells(text: str, words: list[str]) -> list[str]:

@@ -233,6 +233,7 @@ def test_schemes_and_custodians_must_fit(token: Cli, people: dict[str, Custodian
         (("--custodian", f"share-1={anna}"), "usage_error"),
     ):
         token.fails(*base, *more, code=2, error=error)
+    token.fails(*base[:4], "--shares", "1of1", "--custodian", f"share-1={anna}", code=2, error="usage_error")
     assert strangers(token) == []
     assert not (tmp_path / "a").exists()
 
