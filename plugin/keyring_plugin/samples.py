@@ -87,8 +87,6 @@ HANDSHAKE = {
     "problem": None,
 }
 
-CHAIN = {"chain_id": "virtengine-1", "known": True, "max_fee": "5000000uve", "exponents": {"uve": 6}}
-
 STATUS = {
     "providers": [
         {
