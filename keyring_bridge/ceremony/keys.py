@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from keyring_bridge.ceremony.hand_out import HandOut
     from keyring_bridge.ceremony.recipe import Recipe
     from keyring_bridge.device import Device
-    from keyring_bridge.model import Proof
+    from keyring_bridge.model import KeyInfo, Proof
     from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import StoredRecord
 
@@ -48,10 +48,12 @@ class Held:
 
     Attributes:
         record: The key's record.
+        info: What the token told of the key when it was imported.
         transcript: What the audit log says of it; no secrets.
     """
 
     record: StoredRecord
+    info: KeyInfo
     transcript: Mapping[str, object]
 
 
@@ -119,7 +121,11 @@ class CeremonyKeys(TokenKeys):
 
                 def told(_: Proof) -> None:
                     secret.wipe()
-                    outcome.update(hand_out.hand_out(entropy, self._born(name, recipe, purpose, public_key)))
+                    try:
+                        outcome.update(hand_out.hand_out(entropy, self._born(name, recipe, purpose, public_key)))
+                    except BaseException:
+                        self._wake(device)
+                        raise
 
                 spec = KeySpec(name, public_key.key_type.curve, purpose, key_id=key_id)
                 mark.keep = True
@@ -131,12 +137,22 @@ class CeremonyKeys(TokenKeys):
                     mark.keep = "left_in_token" in outcome or self._is_there(device, public_key)
                     raise
                 mark.keep = False
-        return Held(record, {**plan, **outcome})
+        return Held(record, info, {**plan, **outcome})
 
     def _born(self, name: str, recipe: Recipe, purpose: Purpose, public_key: PublicKey) -> Born:
         path = "" if recipe.path is None else str(recipe.path)
         address = address_text(public_key, purpose, self._bridge.config.prefix)
         return Born(name, address, str(public_key.key_type), path, public_key.fingerprint)
+
+    def _wake(self, device: Device) -> None:
+        """Log in again where writing words down took so long that the token was logged out: the key must go."""
+        if self._bridge.provider_status(device.name).state != "locked":
+            return
+        try:
+            self.unlock(device.name)
+        except BridgeError:
+            # Then the key stays in the token, and its mark on the disk.
+            return
 
     def _is_there(self, device: Device, public_key: PublicKey) -> bool:
         """Whether the token has the key, as far as it can still tell."""

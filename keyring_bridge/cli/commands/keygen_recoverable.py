@@ -80,13 +80,14 @@ def hold(
 ) -> tuple[Held, dict[str, object]]:
     """Hold the ceremony; return what it came to, and the key's attributes as the token tells them."""
     from keyring_bridge.ceremony.keys import CeremonyKeys
-    from keyring_bridge.cli.token_view import read_back
+    from keyring_bridge.cli.token_view import attributes
 
     recipe = recipe_of(arguments, algorithm, chain_of_keys(session, arguments.chain_id))
     with session.bridge() as bridge, _hand_out(arguments) as hand_out:
         session.console.note(f"making a recoverable key ({recipe.kind.key_type}) and importing it into {provider}")
         held = CeremonyKeys(bridge, session.caller).hold(arguments.label, recipe, purpose, hand_out, provider=provider)
-        return held, read_back(bridge, held.record)
+        # As they were read back at the import: by now the token may be logged out, after hours of writing words down.
+        return held, attributes(held.info)
 
 
 @contextmanager

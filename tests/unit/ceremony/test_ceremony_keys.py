@@ -26,12 +26,13 @@ from keyring_bridge.errors import (
     InvalidAddress,
     InvalidRequest,
     KeyExists,
+    PinRequired,
     ProviderError,
     StoreFailed,
     UnsupportedAlgorithm,
 )
 from keyring_bridge.key_kinds import KeyKind
-from keyring_bridge.model import KeySpec, Purpose
+from keyring_bridge.model import KeySpec, ProviderStatus, Purpose
 from keyring_bridge.secrets import SecretBytes
 from tests.integration.ceremony.desk import tells
 from tests.unit.bridge.memory_provider import MemoryProvider
@@ -174,6 +175,38 @@ def test_a_key_that_cannot_be_removed_stays_marked(
     assert marks(setup) == {}
     outcomes = [one for one in setup.entries() if one["kind"] == "key.ceremony.outcome"]
     assert [one.get("left_in_token") for one in outcomes] == ["provider_failed", None, None]
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_token_that_was_logged_out_meanwhile_is_opened_again_to_remove_the_key(
+    setup: Setup, keys: CeremonyKeys, monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    locked = [False]
+    delete = MemoryProvider.delete_key
+
+    class Slow(Notes):
+        def hand_out(self, entropy: SecretBytes, born: Born) -> Mapping[str, object]:
+            locked[0] = True
+            return super().hand_out(entropy, born)
+
+    def log_in(name: str, *, forget_failure: bool) -> None:
+        assert not forget_failure
+        if not comes_back:
+            raise PinRequired("nothing was typed")
+        locked[0] = False
+
+    def delete_unlocked(self: MemoryProvider, ref: KeyRef) -> None:
+        if locked[0]:
+            raise PinRequired("logged out")
+        delete(self, ref)
+
+    monkeypatch.setattr(MemoryProvider, "_status", lambda _: ProviderStatus("locked" if locked[0] else "ready", False))
+    monkeypatch.setattr(MemoryProvider, "delete_key", delete_unlocked)
+    monkeypatch.setattr(setup.bridge, "log_in", log_in)
+    with pytest.raises(CeremonyNotConfirmed):
+        keys.hold("ops", ACCOUNT, Purpose.ACCOUNT, Slow(setup, CeremonyNotConfirmed("no")))
+    assert len(setup.provider.keys) == (0 if comes_back else 1)
+    assert [mark.name for mark in marks(setup).values()] == ([] if comes_back else ["ops"])
 
 
 class _Quiet:
