@@ -30,19 +30,15 @@ from cosmos_formats.verify import verify, verify_digest
 from keyring_bridge.errors import (
     BridgeError,
     CannotSign,
-    ConfigError,
     DeadlineExceeded,
     InvalidRequest,
     KeyNotFound,
     NonceReuse,
-    NoPolicy,
-    PolicyDenied,
     SignatureRejected,
 )
-from keyring_bridge.live_policy import LivePolicy
-from keyring_bridge.model import Caller, KeyRef, Proof, Purpose, SignRequest, SignResult
+from keyring_bridge.guard import PolicyGuard, action_of
+from keyring_bridge.model import Action, Caller, KeyRef, Proof, Purpose, SignRequest, SignResult
 from keyring_bridge.names import ITEM_SUFFIX, lookup_name
-from keyring_bridge.policy import Policy, Question
 from keyring_bridge.reading import RequestReader
 from keyring_bridge.signing_key import SigningKey
 from keyring_bridge.watchdog import Watchdog
@@ -53,7 +49,7 @@ if TYPE_CHECKING:
     from keyring_bridge.device import Device
     from keyring_bridge.manager import ProviderManager
     from keyring_bridge.model import ProviderStatus
-    from keyring_bridge.reading import View
+    from keyring_bridge.policy import Policy
     from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import Store, StoredRecord
 
@@ -81,7 +77,7 @@ class Bridge:
         self.store = store
         self.audit = audit
         self._providers = providers
-        self._policy = LivePolicy(config.policy_path)
+        self._guard = PolicyGuard(config.policy_path, config.state_dir, store, audit)
         self._watchdog = Watchdog()
         self._reader = RequestReader(store, config.state_dir)
         self._resolved: dict[str, tuple[StoredRecord, SigningKey]] = {}
@@ -156,7 +152,7 @@ class Bridge:
             key = self._resolve(request.key)
             key.require_current()
             message_digest, view = self._reader.read(key.public_key, key.purpose, request)
-            rule, policy = self._decide(key, request, view, caller)
+            decision, policy = self._guard.decide(key, request, view, caller)
         except Exception as error:
             self._refused(correlation, request, caller, error)
         intent = {
@@ -168,7 +164,7 @@ class Bridge:
             "sha256": message_digest.hex(),
             "size": len(request.payload),
             "view": view.summary(),
-            "rule": rule,
+            "rule": decision.rule,
             "policy": policy.digest,
         }
         if request.request_id:
@@ -241,30 +237,6 @@ class Bridge:
         ref = KeyRef(record.uri, public_key.plain)
         provider = self._providers.get(record.provider)
         return SigningKey.of(record.name, ref, provider, record.purpose, public_key, record.verify_only_from)
-
-    def _decide(self, key: SigningKey, request: SignRequest, view: View, caller: Caller) -> tuple[str, Policy]:
-        try:
-            policy = self._policy.current()
-        except ConfigError as error:
-            # Its message names the file, which is not the client's business.
-            raise type(error)(
-                "the policy cannot be used, so nothing is signed", hint="`hsm status` says why", detail=error.message
-            ) from error
-        decision = policy.decide(
-            Question(
-                key=key.name,
-                fingerprint=key.fingerprint,
-                purpose=key.purpose,
-                operation=request.operation,
-                mode=request.mode,
-                view=view,
-                caller=caller,
-            )
-        )
-        if decision.verdict != "allow":
-            kind = NoPolicy if decision.rule == "no-policy" else PolicyDenied
-            raise kind(f"policy denies this ({decision.rule}): {decision.reason}")
-        return decision.rule, policy
 
     def _execute(
         self,
@@ -351,17 +323,23 @@ class Bridge:
 
     @contextmanager
     def administer(self, kind: str, caller: Caller, fields: Mapping[str, object]) -> Iterator[dict[str, object]]:
-        """Audit an operation on keys: a durable intent before the body, its outcome after it.
+        """Audit an operation on keys that the policy allows: a durable intent before the body, its outcome after it.
 
         Args:
-            kind: Such as ``key.generate``.
+            kind: Such as ``key.generate``; decides what the policy is asked (:data:`keyring_bridge.guard.ACTIONS`).
             caller: Who asks.
             fields: What the intent says besides; no secrets.
 
         Yields:
             A dictionary that the body may fill for the outcome.
+
+        Raises:
+            PolicyDenied: The policy does not let the caller do this.
         """
         correlation = os.urandom(8).hex()
+        action = action_of(kind)
+        if action is not None:
+            self._require(action, str(fields.get("key", "")), caller, correlation, f"{kind}.refused")
         token = self._intend(f"{kind}.intent", correlation, {"caller": caller.name, **fields})
         outcome: dict[str, object] = {}
         try:
@@ -411,7 +389,23 @@ class Bridge:
         Raises:
             PolicyInvalid: It does not parse; nothing is signed until it does.
         """
-        return self._policy.current()
+        return self._guard.current()
+
+    def require(self, action: Action, key: str, caller: Caller) -> None:
+        """Check that the policy lets a caller do something with a key that :meth:`administer` does not audit.
+
+        Raises:
+            PolicyDenied: It does not; the audit log says so.
+        """
+        self._require(action, key, caller, os.urandom(8).hex(), f"key.{action}.refused")
+
+    def _require(self, action: Action, key: str, caller: Caller, correlation: str, kind: str) -> None:
+        try:
+            self._guard.require(action, key, caller)
+        except BridgeError as error:
+            fields = {"key": key[:256], "caller": caller.name, **_error_fields(error)}
+            self.audit.note(kind, correlation, fields, durable=False)
+            raise _tag(error, correlation) from error.__cause__
 
     def _intend(self, kind: str, correlation: str, fields: Mapping[str, object]) -> AuditToken:
         try:

@@ -31,7 +31,7 @@ from keyring_bridge.errors import (
 )
 from keyring_bridge.imported_keys import ImportedKeys
 from keyring_bridge.key_kinds import SIGNING_TYPES
-from keyring_bridge.model import KeyRef, Operation, Purpose, SignRequest, SignResult
+from keyring_bridge.model import Action, KeyRef, Operation, Purpose, SignRequest, SignResult
 from keyring_bridge.names import check_name
 from keyring_bridge.store.base import StoredRecord
 
@@ -225,10 +225,13 @@ class Keyring(ImportedKeys):
 
         Raises:
             KeyNotFound: As :meth:`key`.
+            PolicyDenied: The policy does not let the caller export it.
         """
         from cosmos_formats.armor_keys import encode_public_key
 
-        return encode_public_key(self.key(uid).record.public_key)
+        record = self.key(uid)
+        self._bridge.require(Action.EXPORT_PUBLIC, record.name, self._caller)
+        return encode_public_key(record.record.public_key)
 
     def export_pub_key_armor_by_address(self, address: str | bytes) -> str:
         """As :meth:`export_pub_key_armor`, for the record with this address."""

@@ -39,6 +39,17 @@ class Operation(StrEnum):
     """Data that is no transaction, in the envelope of ADR-036."""
 
 
+class Action(StrEnum):
+    """What is done with a key besides signing, as policies name it."""
+
+    GENERATE = "generate"
+    IMPORT = "import"
+    EXPORT_PUBLIC = "export_public"
+    DELETE = "delete"
+    RENAME = "rename"
+    BACKUP = "backup"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRef:
     """Where a key is, and which key must be found there.

@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from cosmos_formats.quickclass import dataclass
-from cosmos_formats.signing import SignMode
-from keyring_bridge.config.build import build, key_path
+from keyring_bridge.config.build import build, key_path, nearest
 from keyring_bridge.config.files import read_trusted
 from keyring_bridge.config.load import read_toml
-from keyring_bridge.config.model import check_chain_id
 from keyring_bridge.errors import InvalidName, PolicyInvalid
+from keyring_bridge.model import Action
 from keyring_bridge.names import check_name
-from keyring_bridge.policy.model import KeyPolicy, Policy
-from keyring_bridge.policy.patterns import MessagePatterns
+from keyring_bridge.policy.model import KeyPolicy, Limit, Policy
+from keyring_bridge.policy.tables import KeyTable, LimitTable, TermsTable, check_callers
+
+if TYPE_CHECKING:
+    from keyring_bridge.policy.model import Terms
 
 VERSION = 1
 LIMIT = 4 << 20
 """Largest policy file, in bytes."""
 
-SIGN_MODES: Mapping[str, SignMode] = {
-    "direct": SignMode.DIRECT,
-    "direct-aux": SignMode.DIRECT_AUX,
-    "amino-json": SignMode.LEGACY_AMINO_JSON,
-    "textual": SignMode.TEXTUAL,
-    "eip-191": SignMode.EIP_191,
-}
+MOST_TABLES = 2000
+"""Most tables of conditions in all."""
 
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_CALLER = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """One table of ``keys``."""
-
-    chains: tuple[str, ...]
-    sign_modes: tuple[Literal["direct", "direct-aux", "amino-json", "textual", "eip-191"], ...]
-    messages: tuple[str, ...]
-    fingerprint: str | None = None  # required too, but missing it deserves a hint
-    callers: tuple[str, ...] | None = None
-    arbitrary_data: bool = False
-    unsafe_blind_signing: bool = False
-
-    def __post_init__(self) -> None:
-        if self.fingerprint is not None and not _FINGERPRINT.fullmatch(self.fingerprint):
-            raise ValueError("fingerprint must be 64 lower-case hexadecimal digits")
-        for chain in self.chains:
-            check_chain_id(chain)
-        if self.callers is not None and not self.callers:
-            raise ValueError("callers is empty, so nobody could ask: name somebody, or leave it out for everybody")
-        for caller in self.callers or ():
-            if not _CALLER.fullmatch(caller):
-                raise ValueError(f"{caller[:100]!r} is no caller: write it as 'uid:1000' or 'spiffe://…'")
-        MessagePatterns.of(self.messages)
-
-    def policy(self, fingerprint: str) -> KeyPolicy:
-        """Return the table as the policy of the key with this fingerprint."""
-        return KeyPolicy(
-            fingerprint=fingerprint,
-            chains=frozenset(self.chains),
-            sign_modes=frozenset(SIGN_MODES[mode] for mode in self.sign_modes),
-            messages=MessagePatterns.of(self.messages),
-            callers=None if self.callers is None else frozenset(self.callers),
-            arbitrary_data=self.arbitrary_data,
-            unsafe_blind_signing=self.unsafe_blind_signing,
-        )
+_ACTIONS = tuple(str(action) for action in Action)
+_REQUIRED = ("chains", "sign_modes", "messages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +37,19 @@ class _File:
     """The top of the file."""
 
     version: int
-    keys: Mapping[str, _Key] = field(default_factory=dict)
+    keys: Mapping[str, KeyTable] = field(default_factory=dict)
+    limits: tuple[LimitTable, ...] = ()
+    manage: Mapping[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
+        for action, callers in (self.manage or {}).items():
+            if action not in _ACTIONS:
+                near = nearest(action, _ACTIONS)
+                raise ValueError(
+                    f"{key_path('manage', action)}: unknown key; "
+                    + (f"did you mean {near!r}?" if near else f"known are {', '.join(_ACTIONS)}")
+                )
+            check_callers(callers, anybody=True)
         if self.version != VERSION:
             raise ValueError(f"version is {self.version}, this release reads version {VERSION}")
 
@@ -101,18 +69,66 @@ def parse_policy(content: bytes, path: Path) -> Policy:
     Raises:
         PolicyInvalid: Something in it is wrong.
     """
-    said = build(_File, read_toml(content, path, error=PolicyInvalid), "", error=PolicyInvalid)
+    try:
+        said = build(_File, read_toml(content, path, error=PolicyInvalid), "", error=PolicyInvalid)
+    except RecursionError:
+        raise PolicyInvalid(f"{path}: tables nested too deeply") from None
     keys = {}
-    for name, key in said.keys.items():
+    for name, table in said.keys.items():
         where = f"{path}: {key_path('keys', name)}"
         try:
             check_name(name)
         except InvalidName as error:
             raise PolicyInvalid(f"{where}: {error}") from None
-        if key.fingerprint is None:
-            raise PolicyInvalid(
-                f"{where}.fingerprint: is missing; without it another key could get the name and with it this policy",
-                hint=f"`hsm keys show {shlex.quote(name)}` prints the fingerprint of the key",
-            )
-        keys[name] = key.policy(key.fingerprint)
-    return Policy(keys, sha256(content).hexdigest())
+        keys[name] = _key(table, where, name)
+    manage = said.manage
+    return Policy(
+        keys,
+        sha256(content).hexdigest(),
+        _limits(said.limits, f"{path}: limits"),
+        None if manage is None else {action: frozenset(callers) for action, callers in manage.items()},
+    )
+
+
+def _key(table: KeyTable, where: str, name: str) -> KeyPolicy:
+    if table.fingerprint is None:
+        raise PolicyInvalid(
+            f"{where}.fingerprint: is missing; without it another key could get the name and with it this policy",
+            hint=f"`hsm keys show {shlex.quote(name)}` prints the fingerprint of the key",
+        )
+    if sum(1 for _ in _tables(table)) > MOST_TABLES:
+        raise PolicyInvalid(f"{where}: more than {MOST_TABLES} tables of conditions")
+    key = KeyPolicy(
+        **table.conditions(), fingerprint=table.fingerprint, limits=_limits(table.limits, f"{where}.limits")
+    )
+    for condition in _REQUIRED:
+        if not key.states(condition):
+            problem = "is missing"
+            if key.any_of or key.all_of:
+                problem += ": state it here, or in every table of any_of"
+            raise PolicyInvalid(f"{where}.{condition}: {problem}")
+    _check_names(key, where)
+    return key
+
+
+def _limits(tables: tuple[LimitTable, ...], where: str) -> tuple[Limit, ...]:
+    limits = tuple(table.limit(place) for place, table in enumerate(tables))
+    names = [limit.name for limit in limits]
+    if len(set(names)) != len(names):
+        raise PolicyInvalid(f"{where}: two limits have one name")
+    return limits
+
+
+def _check_names(terms: Terms, where: str) -> None:
+    for kind, inner in (("all_of", terms.all_of), ("any_of", terms.any_of or ())):
+        names = [one.name for one in inner]
+        if len(set(names)) != len(names):
+            raise PolicyInvalid(f"{where}.{kind}: two tables have one name")
+        for place, one in enumerate(inner):
+            _check_names(one, f"{where}.{kind}[{place}]")
+
+
+def _tables(table: TermsTable) -> Iterator[TermsTable]:
+    yield table
+    for inner in (*(table.all_of or ()), *(table.any_of or ())):
+        yield from _tables(inner)

@@ -98,6 +98,9 @@ class MessagePatterns:
             return False
         return type_url[: type_url.rfind(".") + 1] in self.packages
 
+    def __or__(self, other: MessagePatterns) -> MessagePatterns:
+        return MessagePatterns(self.exact | other.exact, self.packages | other.packages)
+
     def __iter__(self) -> Iterator[str]:
         yield from sorted(self.exact)
         yield from (f"{package}*" for package in sorted(self.packages))

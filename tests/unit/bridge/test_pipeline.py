@@ -350,7 +350,7 @@ def test_faults_of_the_bridge_itself_are_audited_and_tell_nothing(
     def broken(*_: object) -> object:
         raise RuntimeError("a path: /etc/token")
 
-    monkeypatch.setattr(setup.bridge, "_decide", broken)
+    monkeypatch.setattr(setup.bridge._guard, "decide", broken)
     with pytest.raises(BridgeError) as caught:
         setup.bridge.sign(request(send_doc(public_key, CHAIN)), CALLER)
     assert caught.value.code == "internal_error"
