@@ -49,7 +49,7 @@ class _Purpose:
 def compile_key(policy: KeyPolicy) -> AllOf:
     """Return a key's policy as one rule."""
     own: list[Rule] = [_Fingerprint(policy.fingerprint), _Purpose(), *_table(policy, policy.unknown_spending, policy)]
-    if any(limit.amount for limit in policy.limits):
+    if any(limit.amount for limit in (*policy.limits, *policy.shared)):
         own.append(conditions.KnownAmounts(policy.unknown_spending))
     return AllOf("", tuple(own), _unsafe(policy))
 

@@ -73,6 +73,7 @@ def parse_policy(content: bytes, path: Path) -> Policy:
         said = build(_File, read_toml(content, path, error=PolicyInvalid), "", error=PolicyInvalid)
     except RecursionError:
         raise PolicyInvalid(f"{path}: tables nested too deeply") from None
+    shared = _limits(said.limits, f"{path}: limits")
     keys = {}
     for name, table in said.keys.items():
         where = f"{path}: {key_path('keys', name)}"
@@ -80,17 +81,17 @@ def parse_policy(content: bytes, path: Path) -> Policy:
             check_name(name)
         except InvalidName as error:
             raise PolicyInvalid(f"{where}: {error}") from None
-        keys[name] = _key(table, where, name)
+        keys[name] = _key(table, where, name, shared)
     manage = said.manage
     return Policy(
         keys,
         sha256(content).hexdigest(),
-        _limits(said.limits, f"{path}: limits"),
+        shared,
         None if manage is None else {action: frozenset(callers) for action, callers in manage.items()},
     )
 
 
-def _key(table: KeyTable, where: str, name: str) -> KeyPolicy:
+def _key(table: KeyTable, where: str, name: str, shared: tuple[Limit, ...]) -> KeyPolicy:
     if table.fingerprint is None:
         raise PolicyInvalid(
             f"{where}.fingerprint: is missing; without it another key could get the name and with it this policy",
@@ -99,7 +100,10 @@ def _key(table: KeyTable, where: str, name: str) -> KeyPolicy:
     if sum(1 for _ in _tables(table)) > MOST_TABLES:
         raise PolicyInvalid(f"{where}: more than {MOST_TABLES} tables of conditions")
     key = KeyPolicy(
-        **table.conditions(), fingerprint=table.fingerprint, limits=_limits(table.limits, f"{where}.limits")
+        **table.conditions(),
+        fingerprint=table.fingerprint,
+        limits=_limits(table.limits, f"{where}.limits"),
+        shared=shared,
     )
     for condition in _REQUIRED:
         if not key.states(condition):

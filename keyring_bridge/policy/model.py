@@ -158,12 +158,14 @@ class KeyPolicy(Terms):
 
     Attributes:
         fingerprint: SHA-256 of the public key that it is for. Names alone can be given to another key.
-        limits: What counts for this key.
+        limits: What counts for this key alone.
+        shared: The limits of the whole file, which count for all keys together.
         rule: The terms as one rule.
     """
 
     fingerprint: str
     limits: tuple[Limit, ...] = ()
+    shared: tuple[Limit, ...] = ()
     rule: AllOf = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
