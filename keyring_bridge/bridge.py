@@ -4,7 +4,7 @@ Every signature of the project, whoever asks for it, passes these steps in this 
 
     1 resolve    name -> record -> provider
     2 read       payload -> what it says, and whether it is this key's to sign
-    3 decide     the policy's decision
+    3 decide     the policy's decision, and what its limits reserve
     4 intend     one durable audit entry, before the device is touched
     5 sign       the provider, once
     6 check      64 bytes, low s, verified with the record's key, nonce not seen before
@@ -37,6 +37,7 @@ from keyring_bridge.errors import (
     SignatureRejected,
 )
 from keyring_bridge.guard import PolicyGuard, action_of
+from keyring_bridge.limits import NOT_SIGNED, NOTHING, Limits, Reserved
 from keyring_bridge.model import Action, Caller, KeyRef, Proof, Purpose, SignRequest, SignResult
 from keyring_bridge.names import ITEM_SUFFIX, lookup_name
 from keyring_bridge.reading import RequestReader
@@ -78,6 +79,7 @@ class Bridge:
         self.audit = audit
         self._providers = providers
         self._guard = PolicyGuard(config.policy_path, config.state_dir, store, audit)
+        self._limits = Limits(store, config.audit_path)
         self._watchdog = Watchdog()
         self._reader = RequestReader(store, config.state_dir)
         self._resolved: dict[str, tuple[StoredRecord, SigningKey]] = {}
@@ -141,6 +143,7 @@ class Bridge:
             CannotSign: The record has no private key behind it, or its purpose is another.
             InvalidSignDoc: The payload is not a complete document of the declared mode, or not one for this key.
             PolicyDenied: No rule allows it; nothing reached the device.
+            LimitReached: A limit allows it later; nothing reached the device.
             AuditFailed: The intent could not be written; nothing reached the device.
             ProviderError: The device failed.
             SignatureRejected: What the device answered is not a good signature; it was discarded.
@@ -153,6 +156,7 @@ class Bridge:
             key.require_current()
             message_digest, view = self._reader.read(key.public_key, key.purpose, request)
             decision, policy = self._guard.decide(key, request, view, caller)
+            reserved = self._limits.reserve(policy.keys[key.name], view, caller)
         except Exception as error:
             self._refused(correlation, request, caller, error)
         intent = {
@@ -167,16 +171,18 @@ class Bridge:
             "rule": decision.rule,
             "policy": policy.digest,
         }
+        if reserved.spend is not None:
+            intent["spend"] = reserved.spend
         if request.request_id:
             intent["request"] = request.request_id
         if caller.hints:
             intent["hints"] = dict(caller.hints)
-        token = self._intend("sign.intent", correlation, intent)
+        token = self._intend("sign.intent", correlation, intent, reserved)
         payload = message_digest if key.hashes else request.payload
         deadline = request.deadline
         if deadline is None:
             deadline = time.monotonic() + self.config.rpc.deadline_seconds
-        signature = self._execute(key, payload, message_digest, token, correlation, deadline, started)
+        signature = self._execute(key, payload, message_digest, token, correlation, deadline, started, reserved)
         return SignResult(signature, key.public_key, correlation)
 
     def prove(self, provider_name: str, ref: KeyRef, purpose: Purpose, statement: bytes | None = None) -> Proof:
@@ -247,11 +253,13 @@ class Bridge:
         correlation: str,
         deadline: float,
         started: int,
+        reserved: Reserved = NOTHING,
     ) -> bytes:
         """Steps 5 to 7. The only place that calls a provider's ``sign``."""
         asked = 0
         if time.monotonic() >= deadline:
             self.audit.conclude(token, {"result": "failed", "code": DeadlineExceeded.code})
+            self._limits.give_back(reserved)
             raise _tag(DeadlineExceeded("the deadline passed before the device was asked"), correlation)
         watch = self._watchdog.begin(
             deadline, lambda: self.audit.conclude(token, {"result": "unknown", "code": DeadlineExceeded.code})
@@ -264,6 +272,8 @@ class Bridge:
             if self._watchdog.end(watch):
                 result = "unknown" if isinstance(error, DeadlineExceeded) else "failed"
                 self.audit.conclude(token, {"result": result, **_error_fields(error)})
+                if result in NOT_SIGNED:
+                    self._limits.give_back(reserved)
             _tag(error, correlation)
             raise
         except BaseException:
@@ -279,6 +289,7 @@ class Bridge:
             signature = self._check(key, payload, digest, raw)
         except BridgeError as error:
             self.audit.conclude(token, {"result": "rejected", **_error_fields(error)})
+            self._limits.give_back(reserved)
             _tag(error, correlation)
             raise
         self.audit.conclude(
@@ -407,10 +418,13 @@ class Bridge:
             self.audit.note(kind, correlation, fields, durable=False)
             raise _tag(error, correlation) from error.__cause__
 
-    def _intend(self, kind: str, correlation: str, fields: Mapping[str, object]) -> AuditToken:
+    def _intend(
+        self, kind: str, correlation: str, fields: Mapping[str, object], reserved: Reserved = NOTHING
+    ) -> AuditToken:
         try:
             return self.audit.intend(kind, correlation, fields)
         except BridgeError as error:
+            self._limits.give_back(reserved)
             _tag(error, correlation)
             raise
 

@@ -244,6 +244,16 @@ class NoPolicy(PolicyDenied):
     code = "no_policy"
 
 
+class LimitReached(BridgeError):
+    """A limit of the policy is reached; the message says when the next signature is possible."""
+
+    code = "limit_reached"
+    rpc_code = -32044
+    exit_code = Exit.DENIED
+    retryable = True
+    default_hint = "repeat the request at the time that the message names"
+
+
 class SignatureRejected(BridgeError):
     """The token answered something that is not a signature of this key over this payload; nothing was released."""
 

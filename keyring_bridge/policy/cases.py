@@ -146,7 +146,7 @@ def _question(case: _Case, said: _File, policy: Policy, key: str, schema_for: An
         if chain_id is None:
             raise PolicyInvalid("chain_id is missing")
         schema = schema_for(chain_id)
-        asked = question(
+        return question(
             _transaction(case, schema),
             schema,
             key=key,
@@ -156,7 +156,6 @@ def _question(case: _Case, said: _File, policy: Policy, key: str, schema_for: An
             mode=case.mode or said.mode,
             time=time,
         )
-        return asked
     return other_question(case.operation, key, fingerprint, caller, time)
 
 
@@ -202,4 +201,3 @@ def _transaction(case: _Case, schema: Schema) -> Transaction:
     }
     document = {"body": body, "auth_info": {"signer_infos": [], "fee": fee}, "signatures": []}
     return read_transaction(json.dumps(document).encode(), schema)
-

@@ -6,6 +6,7 @@ Rules that every store keeps, also between processes:
 * A change of records is durable when the method returns, and happens as a whole or not at all.
 * Of every key the last :data:`NONCES_KEPT` nonces are remembered. They survive a killed process; a power cut may
   take the last half minute.
+* No sequence of reservations, by however many threads and processes, takes more from a limit's counter than it allows.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from cosmos_formats.quickclass import dataclass
 from keyring_bridge.model import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cosmos_formats.pubkeys import KeyType
     from cosmos_formats.record import Record
+    from keyring_bridge.store.counters import Charge, Full, Taken
+
+    History = Callable[[Charge], Iterable[tuple[float, int]]]
+    """What counts of earlier signatures: how many seconds ago, and how much; oldest first."""
 
 NONCES_KEPT = 10_000
 """How many of a key's nonces a store remembers, at least."""
@@ -186,6 +191,24 @@ class Store(Protocol):
 
     def last_signed(self, fingerprint: str) -> Mapping[str, LastSigned]:
         """Return what a consensus key signed elsewhere, by chain id."""
+        ...
+
+    def reserve(self, charges: Sequence[Charge], history: History) -> tuple[Taken, ...] | Full:
+        """Take from counters of limits, from all of them or from none.
+
+        What is taken is seen at once by every process that uses the store, and survives this one.
+
+        Args:
+            charges: What to take, each from another counter.
+            history: Tells what was signed before a counter was kept; asked once for each new one.
+
+        Returns:
+            What to give back if nothing is signed, or the first counter from which not enough can be taken.
+        """
+        ...
+
+    def give_back(self, taken: Sequence[Taken]) -> None:
+        """Give back what :meth:`reserve` took, because it is certain that no signature came of it."""
         ...
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ class Schema:
         what: Its name in messages.
         application_id: Marks the file.
         migrations: Statements that bring it from each version to the next.
-        synchronous: SQLite's setting: ``FULL`` syncs every commit, so that it survives a power cut.
+        synchronous: SQLite's setting: ``FULL`` syncs every commit, so that it survives a power cut; ``OFF`` never.
         lost_hint: What somebody can do about a damaged file.
     """
 
@@ -74,3 +74,12 @@ RECORDS = Schema(
     ),
 )
 """``record`` is the SDK's protobuf ``Record``; ``created_at`` RFC 3339, UTC; ``name`` sorts by its UTF-8 bytes."""
+
+LIMITS = Schema(
+    what="the file of limits",
+    application_id=0x6B626C31,
+    migrations=(("CREATE TABLE counters (counter TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) WITHOUT ROWID",),),
+    synchronous="OFF",
+    lost_hint="remove it: what was signed is counted anew from the audit log",
+)
+"""One file for each boot of the machine; ``state`` is what :mod:`keyring_bridge.store.counters` makes of it."""

@@ -12,16 +12,19 @@ from keyring_bridge.model import Purpose
 from keyring_bridge.names import ITEM_SUFFIX
 from keyring_bridge.store.base import LastSigned, StoredRecord
 from keyring_bridge.store.database import Database
+from keyring_bridge.store.limits import LimitCounters
 from keyring_bridge.store.nonces import NonceMemory
 from keyring_bridge.store.schema import RECORDS
 
 if TYPE_CHECKING:
     # Inside the class "list" is the method.
     from builtins import list as List  # noqa: N812 - the name typing gave it
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from sqlite3 import Connection
 
     from cosmos_formats.record import Record
+    from keyring_bridge.store.base import History
+    from keyring_bridge.store.counters import Charge, Full, Taken
 
 _COLUMNS = (
     "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable, "
@@ -40,7 +43,8 @@ class SqliteStore:
     lose the latest, a killed process none.
 
     Args:
-        path: File of the records. The nonces are in files in a folder beside it, ``<stem>-nonces``.
+        path: File of the records. The nonces are in files in a folder beside it, ``<stem>-nonces``; the counters of
+            limits in a file of their own.
 
     Raises:
         StoreFailed: A file is damaged, another program's, of a newer version, or cannot be opened.
@@ -50,6 +54,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._records = Database(path, RECORDS)
         self._nonces = NonceMemory(path.with_name(f"{path.stem}-nonces"))
+        self._limits = LimitCounters(path.with_name(f"{path.stem}-limits"))
         self._cache: dict[str, tuple[tuple[Any, ...], StoredRecord]] = {}
         self._cache_version = -1
 
@@ -150,9 +155,18 @@ class SqliteStore:
         except (ValueError, TypeError) as error:
             raise self._records.damaged("what a key signed elsewhere cannot be read", error) from error
 
+    def reserve(self, charges: Sequence[Charge], history: History) -> tuple[Taken, ...] | Full:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        return self._limits.take(charges, history)
+
+    def give_back(self, taken: Sequence[Taken]) -> None:
+        """See :class:`~keyring_bridge.store.base.Store`."""
+        self._limits.give_back(taken)
+
     def close(self) -> None:
         """See :class:`~keyring_bridge.store.base.Store`."""
         self._records.close()
+        self._limits.close()
         self._nonces.close()
 
     def __enter__(self) -> SqliteStore:

@@ -77,7 +77,9 @@ def having(text: str, top: str = "") -> Policy:
     return rules(text, messages=ALL, modes=MODES, top=top)
 
 
-def of(*messages: Json, mode: str = "direct", caller: str = "uid:1000", time: datetime | None = None, **tx: object) -> Asks:
+def of(
+    *messages: Json, mode: str = "direct", caller: str = "uid:1000", time: datetime | None = None, **tx: object
+) -> Asks:
     def asks() -> Question:
         made = transaction(*messages, **tx)  # type: ignore[arg-type]  # keyword arguments of its own
         return ask(made, mode, caller, **({} if time is None else {"time": time}))
@@ -123,7 +125,7 @@ NOT_STRANGER = f'denied_recipients = ["{STRANGER}"]'
 OPEN = of(send(1))
 
 ROWS: list[tuple[str, Policy, Asks, str]] = [
-    # --- amounts: sums of everything, fees included -----------------------------------------------------------------
+    # --- amounts: sums of everything, fees included --------------------------------------------------------------
     ("exactly the amount", most(100), of(send(100)), "allow messages"),
     ("one too many", most(100), of(send(101)), "deny max_amount"),
     ("no amounts at all", most(0), of(send()), "allow messages"),
@@ -142,7 +144,7 @@ ROWS: list[tuple[str, Policy, Asks, str]] = [
     ("two coins that are named", most(100, ', uatom = "5"'), of(send(100, "5uatom")), "allow messages"),
     ("the second coin is too much", most(100, ', uatom = "5"'), of(send(100, "6uatom")), "deny max_amount"),
     ("a fee in another coin", most(100), of(send(1), fee=("1uatom",)), "deny max_amount"),
-    # --- amounts: unusual spelling ----------------------------------------------------------------------------------
+    # --- amounts: unusual spelling -------------------------------------------------------------------------------
     ("denomination in capitals", most(100), of(send("1UVE")), "deny max_amount"),
     ("denomination with a space", most(100), of(send("1uve ")), "deny max_amount"),
     ("denomination with a look-alike", most(100), of(send("1uνe")), "deny max_amount"),
@@ -150,7 +152,7 @@ ROWS: list[tuple[str, Policy, Asks, str]] = [
     ("denomination of a transfer", most(100), of(send("1ibc/27394FB092D2ECCD56123C74F36E4C1F")), "deny max_amount"),
     ("denomination with digits before it", most(100), of(send("1000uve")), "deny max_amount"),
     ("no denomination", most(100), of({**send(), "amount": [{"denom": "", "amount": "1"}]}), "deny max_amount"),
-    # --- amounts: huge and odd numbers ------------------------------------------------------------------------------
+    # --- amounts: huge and odd numbers ---------------------------------------------------------------------------
     ("the largest number", most(100), of(send(HUGE)), "deny max_amount"),
     ("the largest number, allowed", most(HUGE), of(send(HUGE)), "allow messages"),
     ("two of the largest number", most(HUGE), of(send(HUGE), send(HUGE)), "deny max_amount"),
@@ -164,7 +166,7 @@ ROWS: list[tuple[str, Policy, Asks, str]] = [
     ("an empty number", most(100), odd(""), "deny max_amount"),
     ("a number with a dot", most(100), odd("1.5"), "deny max_amount"),
     ("an odd number that is named all the same", most(100, named=SEND), odd("0x1"), "deny max_amount"),
-    # --- amounts: nested ---------------------------------------------------------------------------------------------
+    # --- amounts: nested -----------------------------------------------------------------------------------------
     ("inside of authz", most(100), of(execute(send(101))), "deny max_amount"),
     ("inside of authz, fits", most(100), of(execute(send(100))), "allow messages"),
     ("split inside and outside", most(100), of(send(60), execute(send(60))), "deny max_amount"),
@@ -177,67 +179,178 @@ ROWS: list[tuple[str, Policy, Asks, str]] = [
     ("governance: deposit and message", most(100), of(gov(send(60), deposit=60)), "deny max_amount"),
     ("governance: deposit alone", most(100), of(gov(deposit=101)), "deny max_amount"),
     ("governance: within the amount", most(100), of(gov(send(40), deposit=60)), "allow messages"),
-    ("vesting in periods", most(100), of({"@type": VESTING, "from_address": OWN, "to_address": FRIEND, "start_time": "1",
-        "vesting_periods": [{"length": "1", "amount": [{"denom": "uve", "amount": "60"}]}] * 2}), "deny max_amount"),
-    # --- amounts: multi-send -----------------------------------------------------------------------------------------
+    (
+        "vesting in periods",
+        most(100),
+        of(
+            {
+                "@type": VESTING,
+                "from_address": OWN,
+                "to_address": FRIEND,
+                "start_time": "1",
+                "vesting_periods": [{"length": "1", "amount": [{"denom": "uve", "amount": "60"}]}] * 2,
+            }
+        ),
+        "deny max_amount",
+    ),
+    # --- amounts: multi-send -------------------------------------------------------------------------------------
     ("multi-send counts once", most(100), of(multi_send((FRIEND, 60), (OTHER, 40))), "allow messages"),
     ("multi-send of too much", most(100), of(multi_send((FRIEND, 60), (OTHER, 41))), "deny max_amount"),
     ("multi-send and send", most(100), of(multi_send((FRIEND, 60)), send(41)), "deny max_amount"),
-    ("multi-send of outputs only", most(100), of({"@type": MULTI, "inputs": [], "outputs": [{"address": FRIEND, "coins": [{"denom": "uve", "amount": "202"}]}]}), "deny max_amount"),
-    # --- spending that cannot be known --------------------------------------------------------------------------------
+    (
+        "multi-send of outputs only",
+        most(100),
+        of(
+            {
+                "@type": MULTI,
+                "inputs": [],
+                "outputs": [{"address": FRIEND, "coins": [{"denom": "uve", "amount": "202"}]}],
+            }
+        ),
+        "deny max_amount",
+    ),
+    # --- spending that cannot be known ---------------------------------------------------------------------------
     ("a contract", most(100), of(contract()), "deny max_amount"),
     ("a contract that is named", most(100, named=CONTRACT), of(contract()), "allow messages"),
     ("a contract by wildcard", most(100, named="/cosmwasm.wasm.v1.*"), of(contract()), "deny max_amount"),
     ("a named contract's funds count", most(100, named=CONTRACT), of(contract(101)), "deny max_amount"),
     ("a contract inside of authz", most(100), of(execute(contract())), "deny max_amount"),
     ("a contract without amounts in the policy", having(""), of(contract()), "allow messages"),
-    ("a module that nobody looked at", most(100), of({"@type": NFT, "class_id": "a", "id": "b", "sender": OWN, "receiver": FRIEND}), "deny max_amount"),
-    ("that module by wildcard", most(100, named="/cosmos.nft.v1beta1.*"), of({"@type": NFT, "class_id": "a", "id": "b", "sender": OWN, "receiver": FRIEND}), "allow messages"),
+    (
+        "a module that nobody looked at",
+        most(100),
+        of({"@type": NFT, "class_id": "a", "id": "b", "sender": OWN, "receiver": FRIEND}),
+        "deny max_amount",
+    ),
+    (
+        "that module by wildcard",
+        most(100, named="/cosmos.nft.v1beta1.*"),
+        of({"@type": NFT, "class_id": "a", "id": "b", "sender": OWN, "receiver": FRIEND}),
+        "allow messages",
+    ),
     ("a charge that the message does not show", most(100), of({"@type": INVARIANT, "sender": OWN}), "deny max_amount"),
-    ("a group's proposal is carried out", most(100), of({"@type": GROUP_EXEC, "proposal_id": "1", "executor": OWN}), "deny max_amount"),
-    ("a vote may carry it out", most(100), of({"@type": GROUP_VOTE, "proposal_id": "1", "voter": OWN, "option": "VOTE_OPTION_YES", "exec": "EXEC_TRY"}), "deny max_amount"),
+    (
+        "a group's proposal is carried out",
+        most(100),
+        of({"@type": GROUP_EXEC, "proposal_id": "1", "executor": OWN}),
+        "deny max_amount",
+    ),
+    (
+        "a vote may carry it out",
+        most(100),
+        of({"@type": GROUP_VOTE, "proposal_id": "1", "voter": OWN, "option": "VOTE_OPTION_YES", "exec": "EXEC_TRY"}),
+        "deny max_amount",
+    ),
     ("any message granted", most(100), of(grant(GENERIC_SEND)), "deny max_amount"),
     ("sends granted within a limit", most(100), of(grant(send_authorization(100))), "allow messages"),
     ("sends granted beyond it", most(100), of(grant(send_authorization(101))), "deny max_amount"),
     ("sends granted without a limit", most(100), of(grant(send_authorization())), "deny max_amount"),
     ("stake granted without a limit", most(100), of(grant(stake_authorization(None))), "deny max_amount"),
-    ("stake granted within a limit", most(100), of(grant(stake_authorization({"denom": "uve", "amount": "100"}))), "allow messages"),
+    (
+        "stake granted within a limit",
+        most(100),
+        of(grant(stake_authorization({"denom": "uve", "amount": "100"}))),
+        "allow messages",
+    ),
     ("fees granted without a limit", most(100), of(fee_grant(basic())), "deny max_amount"),
     ("fees granted within a limit", most(100), of(fee_grant(basic(100))), "allow messages"),
     ("fees granted beyond it", most(100), of(fee_grant(basic(101))), "deny max_amount"),
     ("fees granted by the hour, for ever", most(100), of(fee_grant(periodic(()))), "deny max_amount"),
     ("fees granted by the hour, with an end", most(100), of(fee_grant(periodic((50,)))), "allow messages"),
-    ("an endless grant in a wrapper", most(100), of(fee_grant({"@type": WRAPPED, "allowance": basic(), "allowed_messages": [SEND]})), "deny max_amount"),
-    ("a grant with an end in a wrapper", most(100), of(fee_grant({"@type": WRAPPED, "allowance": basic(5), "allowed_messages": [SEND]})), "allow messages"),
-    # --- the same message in every mode -------------------------------------------------------------------------------
+    (
+        "an endless grant in a wrapper",
+        most(100),
+        of(fee_grant({"@type": WRAPPED, "allowance": basic(), "allowed_messages": [SEND]})),
+        "deny max_amount",
+    ),
+    (
+        "a grant with an end in a wrapper",
+        most(100),
+        of(fee_grant({"@type": WRAPPED, "allowance": basic(5), "allowed_messages": [SEND]})),
+        "allow messages",
+    ),
+    # --- the same message in every mode --------------------------------------------------------------------------
     *[(f"{mode}: fits", most(100), of(send(100), mode=mode), "allow messages") for mode in MODES],
     *[(f"{mode}: too much", most(100), of(send(101), mode=mode), "deny max_amount") for mode in MODES],
     *[(f"{mode}: inside of authz", most(100), of(execute(send(101)), mode=mode), "deny max_amount") for mode in MODES],
-    *[(f"{mode}: a stranger", having(ONLY_FRIEND), of(send(1, to=STRANGER), mode=mode), "deny recipients") for mode in MODES],
-    ("fees are not the signer's in direct-aux", having('max_fee = { uve = "1" }'), of(send(1), mode="direct-aux", fee=(500,)), "allow messages"),
-    ("amino JSON where the policy wants screens", rules(messages=ALL, modes=("textual",)), of(send(1), mode="amino-json"), "deny sign_modes"),
-    # --- recipients ----------------------------------------------------------------------------------------------------
+    *[
+        (f"{mode}: a stranger", having(ONLY_FRIEND), of(send(1, to=STRANGER), mode=mode), "deny recipients")
+        for mode in MODES
+    ],
+    (
+        "fees are not the signer's in direct-aux",
+        having('max_fee = { uve = "1" }'),
+        of(send(1), mode="direct-aux", fee=(500,)),
+        "allow messages",
+    ),
+    (
+        "amino JSON where the policy wants screens",
+        rules(messages=ALL, modes=("textual",)),
+        of(send(1), mode="amino-json"),
+        "deny sign_modes",
+    ),
+    # --- recipients ----------------------------------------------------------------------------------------------
     ("a recipient that is named", having(ONLY_FRIEND), of(send(1)), "allow messages"),
     ("another recipient", having(ONLY_FRIEND), of(send(1, to=STRANGER)), "deny recipients"),
     ("oneself", having(ONLY_FRIEND), of(send(1, to=OWN)), "allow messages"),
     ("the second message's recipient", having(ONLY_FRIEND), of(send(1), send(1, to=STRANGER)), "deny recipients"),
     ("an output of a multi-send", having(ONLY_FRIEND), of(multi_send((FRIEND, 1), (STRANGER, 1))), "deny recipients"),
     ("a recipient inside of authz", having(ONLY_FRIEND), of(execute(send(1, to=STRANGER))), "deny recipients"),
-    ("a recipient in a group's proposal", having(f'recipients = ["{FRIEND}", "{OTHER}"]'), of(group(send(1, to=STRANGER))), "deny recipients"),
-    ("another validator", having(f'recipients = ["{OWN_VALIDATOR}"]'), of(delegate(1, OTHER_VALIDATOR)), "deny recipients"),
+    (
+        "a recipient in a group's proposal",
+        having(f'recipients = ["{FRIEND}", "{OTHER}"]'),
+        of(group(send(1, to=STRANGER))),
+        "deny recipients",
+    ),
+    (
+        "another validator",
+        having(f'recipients = ["{OWN_VALIDATOR}"]'),
+        of(delegate(1, OTHER_VALIDATOR)),
+        "deny recipients",
+    ),
     ("the validator that is named", having(f'recipients = ["{OWN_VALIDATOR}"]'), of(delegate(1)), "allow messages"),
     ("a named recipient in capitals", having(ONLY_FRIEND), of(send(1, to=FRIEND.upper())), "deny recipients"),
-    ("a named recipient on another chain", having(ONLY_FRIEND), of(send(1, to=account(2, "cosmos"))), "deny recipients"),
+    (
+        "a named recipient on another chain",
+        having(ONLY_FRIEND),
+        of(send(1, to=account(2, "cosmos"))),
+        "deny recipients",
+    ),
     ("a grantee", having(ONLY_FRIEND), of(fee_grant(basic(1), STRANGER)), "deny recipients"),
     ("whoever a grantee chooses", having(ONLY_FRIEND), of(grant(send_authorization(1))), "deny recipients"),
-    ("where rewards go from now on", having(ONLY_FRIEND), of({"@type": WITHDRAW_TO, "delegator_address": OWN, "withdraw_address": STRANGER}), "deny recipients"),
+    (
+        "where rewards go from now on",
+        having(ONLY_FRIEND),
+        of({"@type": WITHDRAW_TO, "delegator_address": OWN, "withdraw_address": STRANGER}),
+        "deny recipients",
+    ),
     ("a transfer to another chain", having('recipients = ["cosmos1abc"]'), of(transfer(1)), "allow messages"),
-    ("a transfer to somebody else", having('recipients = ["cosmos1abc"]'), of(transfer(1, "cosmos1xyz")), "deny recipients"),
-    ("a transfer that is passed on", having('recipients = ["cosmos1abc"]'), of(transfer(1, memo='{"forward":{"receiver":"osmo1xyz"}}')), "deny recipients"),
-    ("one that is named", having(f'recipients = ["cosmos1abc"]\nunknown_spending = ["{TRANSFER}"]'), of(transfer(1, memo="x")), "allow messages"),
+    (
+        "a transfer to somebody else",
+        having('recipients = ["cosmos1abc"]'),
+        of(transfer(1, "cosmos1xyz")),
+        "deny recipients",
+    ),
+    (
+        "a transfer that is passed on",
+        having('recipients = ["cosmos1abc"]'),
+        of(transfer(1, memo='{"forward":{"receiver":"osmo1xyz"}}')),
+        "deny recipients",
+    ),
+    (
+        "one that is named",
+        having(f'recipients = ["cosmos1abc"]\nunknown_spending = ["{TRANSFER}"]'),
+        of(transfer(1, memo="x")),
+        "allow messages",
+    ),
     ("a contract chooses the recipient", having(f'recipients = ["{OTHER}"]'), of(contract()), "deny recipients"),
-    ("a contract that is named, recipients too", having(f'recipients = ["{OTHER}"]\nunknown_spending = ["{CONTRACT}"]'), of(contract()), "allow messages"),
-    # --- recipients that are denied -------------------------------------------------------------------------------------
+    (
+        "a contract that is named, recipients too",
+        having(f'recipients = ["{OTHER}"]\nunknown_spending = ["{CONTRACT}"]'),
+        of(contract()),
+        "allow messages",
+    ),
+    # --- recipients that are denied ------------------------------------------------------------------------------
     ("anybody else", having(NOT_STRANGER), of(send(1)), "allow messages"),
     ("who is denied", having(NOT_STRANGER), of(send(1, to=STRANGER)), "deny denied_recipients"),
     ("in capitals", having(NOT_STRANGER), of(send(1, to=STRANGER.upper())), "deny denied_recipients"),
@@ -246,72 +359,190 @@ ROWS: list[tuple[str, Policy, Asks, str]] = [
     ("in hexadecimal digits", having(NOT_STRANGER), of(transfer(1, "0x" + "09" * 20)), "deny denied_recipients"),
     ("in a form that nobody knows", having(NOT_STRANGER), of(transfer(1, "alice.near")), "deny denied_recipients"),
     ("with a space", having(NOT_STRANGER), of(transfer(1, f"{STRANGER} ")), "deny denied_recipients"),
-    ("who is denied, inside of authz", having(NOT_STRANGER), of(execute(send(1, to=STRANGER))), "deny denied_recipients"),
+    (
+        "who is denied, inside of authz",
+        having(NOT_STRANGER),
+        of(execute(send(1, to=STRANGER))),
+        "deny denied_recipients",
+    ),
     ("who is denied, by a contract", having(NOT_STRANGER), of(contract()), "deny denied_recipients"),
-    # --- fee and gas -------------------------------------------------------------------------------------------------------
+    # --- fee and gas ---------------------------------------------------------------------------------------------
     ("the fee that is allowed", having('max_fee = { uve = "500" }'), of(send(9999), fee=(500,)), "allow messages"),
     ("a higher fee", having('max_fee = { uve = "500" }'), of(send(1), fee=(501,)), "deny max_fee"),
     ("a fee in pieces", having('max_fee = { uve = "500" }'), of(send(1), fee=(300, 300)), "deny max_fee"),
     ("a fee of another coin", having('max_fee = { uve = "500" }'), of(send(1), fee=("1uatom",)), "deny max_fee"),
-    ("a fee in amino JSON", having('max_fee = { uve = "500" }'), of(send(1), fee=(501,), mode="amino-json"), "deny max_fee"),
+    (
+        "a fee in amino JSON",
+        having('max_fee = { uve = "500" }'),
+        of(send(1), fee=(501,), mode="amino-json"),
+        "deny max_fee",
+    ),
     ("no fee", having("max_fee = {}"), of(send(1)), "allow messages"),
     ("any fee where none is allowed", having("max_fee = {}"), of(send(1), fee=(1,)), "deny max_fee"),
     ("the gas that is allowed", having("max_gas = 200000"), of(send(1)), "allow messages"),
     ("more gas", having("max_gas = 200000"), of(send(1), gas=200_001), "deny max_gas"),
     ("all the gas there is", having("max_gas = 200000"), of(send(1), gas=2**64 - 1), "deny max_gas"),
-    # --- who pays ------------------------------------------------------------------------------------------------------------
+    # --- who pays ------------------------------------------------------------------------------------------------
     ("somebody's grant pays", having("granters = []"), of(send(1), granter=STRANGER), "deny granters"),
     ("a grant that is named", having(f'granters = ["{FRIEND}"]'), of(send(1), granter=FRIEND), "allow messages"),
     ("a granter in capitals", having(f'granters = ["{FRIEND}"]'), of(send(1), granter=FRIEND.upper()), "deny granters"),
     ("one's own grant", having("granters = []"), of(send(1), granter=OWN), "deny granters"),
-    ("a granter where the fee is nothing", having("granters = []"), of(send(1), granter=STRANGER, fee=()), "deny granters"),
-    ("a granter in amino JSON", having("granters = []"), of(send(1), granter=STRANGER, mode="amino-json"), "deny granters"),
+    (
+        "a granter where the fee is nothing",
+        having("granters = []"),
+        of(send(1), granter=STRANGER, fee=()),
+        "deny granters",
+    ),
+    (
+        "a granter in amino JSON",
+        having("granters = []"),
+        of(send(1), granter=STRANGER, mode="amino-json"),
+        "deny granters",
+    ),
     ("this key is to pay for others", having("payers = []"), of(send(1, sender=OTHER), payer=OWN), "deny payers"),
     ("a payer that is named", having(f'payers = ["{OTHER}"]'), of(send(1), payer=OTHER), "allow messages"),
     ("nobody else pays", having("payers = []\ngranters = []"), OPEN, "allow messages"),
-    # --- memo and timeout --------------------------------------------------------------------------------------------------
+    # --- memo and timeout ----------------------------------------------------------------------------------------
     ("the memo", having('memos = ["payroll *"]'), of(send(1), body={"memo": "payroll 7"}), "allow messages"),
     ("no memo", having('memos = ["payroll *"]'), OPEN, "deny memos"),
     ("another memo", having('memos = ["payroll *"]'), of(send(1), body={"memo": "Payroll 7"}), "deny memos"),
-    ("a memo with more in front", having('memos = ["payroll *"]'), of(send(1), body={"memo": "x payroll 7"}), "deny memos"),
+    (
+        "a memo with more in front",
+        having('memos = ["payroll *"]'),
+        of(send(1), body={"memo": "x payroll 7"}),
+        "deny memos",
+    ),
     ("a memo of two lines", having('memos = ["payroll *"]'), of(send(1), body={"memo": "payroll 7\nx"}), "deny memos"),
     ("a memo where none is allowed", having('memos = [""]'), of(send(1), body={"memo": "x"}), "deny memos"),
     ("none where none is allowed", having('memos = [""]'), OPEN, "allow messages"),
     ("no timeout", having("timeout_required = true"), OPEN, "deny timeout_required"),
-    ("a timeout by height", having("timeout_required = true"), of(send(1), body={"timeout_height": "7"}), "allow messages"),
-    ("a timeout by time", having("timeout_required = true"), of(send(1), body={"timeout_timestamp": "2026-01-05T10:00:00Z"}), "allow messages"),
-    # --- times ---------------------------------------------------------------------------------------------------------------
+    (
+        "a timeout by height",
+        having("timeout_required = true"),
+        of(send(1), body={"timeout_height": "7"}),
+        "allow messages",
+    ),
+    (
+        "a timeout by time",
+        having("timeout_required = true"),
+        of(send(1), body={"timeout_timestamp": "2026-01-05T10:00:00Z"}),
+        "allow messages",
+    ),
+    # --- times ---------------------------------------------------------------------------------------------------
     ("in office hours", having('times = ["mon-fri 08:00-18:00"]'), OPEN, "allow messages"),
-    ("a minute late", having('times = ["mon-fri 08:00-18:00"]'), of(send(1), time=datetime(2026, 1, 5, 18, 0, tzinfo=UTC)), "deny times"),
-    ("on a Sunday", having('times = ["mon-fri 08:00-18:00"]'), of(send(1), time=datetime(2026, 1, 4, 9, 0, tzinfo=UTC)), "deny times"),
-    ("after midnight", having('times = ["fri 22:00-06:00"]'), of(send(1), time=datetime(2026, 1, 10, 5, 59, tzinfo=UTC)), "allow messages"),
-    ("after the wrong midnight", having('times = ["fri 22:00-06:00"]'), of(send(1), time=datetime(2026, 1, 9, 5, 59, tzinfo=UTC)), "deny times"),
+    (
+        "a minute late",
+        having('times = ["mon-fri 08:00-18:00"]'),
+        of(send(1), time=datetime(2026, 1, 5, 18, 0, tzinfo=UTC)),
+        "deny times",
+    ),
+    (
+        "on a Sunday",
+        having('times = ["mon-fri 08:00-18:00"]'),
+        of(send(1), time=datetime(2026, 1, 4, 9, 0, tzinfo=UTC)),
+        "deny times",
+    ),
+    (
+        "after midnight",
+        having('times = ["fri 22:00-06:00"]'),
+        of(send(1), time=datetime(2026, 1, 10, 5, 59, tzinfo=UTC)),
+        "allow messages",
+    ),
+    (
+        "after the wrong midnight",
+        having('times = ["fri 22:00-06:00"]'),
+        of(send(1), time=datetime(2026, 1, 9, 5, 59, tzinfo=UTC)),
+        "deny times",
+    ),
     ("never", having("times = []"), OPEN, "deny times"),
-    # --- operations -------------------------------------------------------------------------------------------------------------
+    # --- operations ----------------------------------------------------------------------------------------------
     ("signing is an operation", having('operations = ["sign"]'), OPEN, "allow messages"),
     ("a key that signs nothing", having('operations = ["rename"]'), OPEN, "deny operations"),
-    # --- any_of and all_of --------------------------------------------------------------------------------------------------------
-    ("the first alternative", having('[[keys.ops.any_of]]\nname = "a"\nmax_gas = 200000\n[[keys.ops.any_of]]\nname = "b"\nmax_gas = 1'), OPEN, "allow a"),
-    ("the second alternative", having('[[keys.ops.any_of]]\nname = "a"\nmax_gas = 1\n[[keys.ops.any_of]]\nname = "b"\nmax_gas = 200000'), OPEN, "allow b"),
-    ("no alternative", having('[[keys.ops.any_of]]\nname = "a"\nmax_gas = 1\n[[keys.ops.any_of]]\nname = "b"\nmax_gas = 2'), OPEN, "deny any_of"),
+    # --- any_of and all_of ---------------------------------------------------------------------------------------
+    (
+        "the first alternative",
+        having('[[keys.ops.any_of]]\nname = "a"\nmax_gas = 200000\n[[keys.ops.any_of]]\nname = "b"\nmax_gas = 1'),
+        OPEN,
+        "allow a",
+    ),
+    (
+        "the second alternative",
+        having('[[keys.ops.any_of]]\nname = "a"\nmax_gas = 1\n[[keys.ops.any_of]]\nname = "b"\nmax_gas = 200000'),
+        OPEN,
+        "allow b",
+    ),
+    (
+        "no alternative",
+        having('[[keys.ops.any_of]]\nname = "a"\nmax_gas = 1\n[[keys.ops.any_of]]\nname = "b"\nmax_gas = 2'),
+        OPEN,
+        "deny any_of",
+    ),
     ("the only alternative", having('[[keys.ops.any_of]]\nname = "a"\nmax_gas = 1'), OPEN, "deny a/max_gas"),
-    ("the table around alternatives", having("max_gas = 1\n[[keys.ops.any_of]]\nmax_gas = 200000"), OPEN, "deny max_gas"),
-    ("half of each alternative", having(
-        f'[[keys.ops.any_of]]\nname = "small"\nmax_amount = {{ uve = "10" }}\n'
-        f'[[keys.ops.any_of]]\nname = "friend"\nrecipients = ["{FRIEND}"]'), of(send(5, to=STRANGER), send(50)), "deny any_of"),
-    ("all of", having('[[keys.ops.all_of]]\nname = "a"\nmax_gas = 200000\n[[keys.ops.all_of]]\nname = "b"\nmax_gas = 1'), OPEN, "deny b/max_gas"),
-    ("alternatives in alternatives", having(
-        '[[keys.ops.any_of]]\nname = "a"\nmax_gas = 200000\n[[keys.ops.any_of.any_of]]\nname = "x"\nmemos = ["x"]\n'
-        '[[keys.ops.any_of.any_of]]\nname = "y"\nmemos = [""]'), OPEN, "allow a/y"),
-    ("by caller", having(
-        '[[keys.ops.any_of]]\nname = "bot"\ncallers = ["uid:7"]\n[[keys.ops.any_of]]\nname = "person"\ncallers = ["uid:1000"]'),
-        of(send(1), caller="uid:7"), "allow bot"),
-    # --- a limit by amount has to know it ------------------------------------------------------------------------------------------
-    ("a contract under a limit", having('limits = [{ amount = { uve = 5 }, per = "day" }]'), of(contract()), "deny limits"),
-    ("a named contract under a limit", having(f'unknown_spending = ["{CONTRACT}"]\nlimits = [{{ amount = {{ uve = 5 }}, per = "day" }}]'), of(contract()), "allow messages"),
-    ("a contract under a limit for all keys", having("", '[[limits]]\namount = { uve = 5 }\nper = "day"'), of(contract()), "deny limits"),
-    ("an odd number under a limit", having('limits = [{ amount = { uve = 5 }, per = "day" }]'), odd("-5"), "deny limits"),
-]  # fmt: skip
+    (
+        "the table around alternatives",
+        having("max_gas = 1\n[[keys.ops.any_of]]\nmax_gas = 200000"),
+        OPEN,
+        "deny max_gas",
+    ),
+    (
+        "half of each alternative",
+        having(
+            f'[[keys.ops.any_of]]\nname = "small"\nmax_amount = {{ uve = "10" }}\n'
+            f'[[keys.ops.any_of]]\nname = "friend"\nrecipients = ["{FRIEND}"]'
+        ),
+        of(send(5, to=STRANGER), send(50)),
+        "deny any_of",
+    ),
+    (
+        "all of",
+        having('[[keys.ops.all_of]]\nname = "a"\nmax_gas = 200000\n[[keys.ops.all_of]]\nname = "b"\nmax_gas = 1'),
+        OPEN,
+        "deny b/max_gas",
+    ),
+    (
+        "alternatives in alternatives",
+        having(
+            '[[keys.ops.any_of]]\nname = "a"\nmax_gas = 200000\n[[keys.ops.any_of.any_of]]\nname = "x"\nmemos = ["x"]\n'
+            '[[keys.ops.any_of.any_of]]\nname = "y"\nmemos = [""]'
+        ),
+        OPEN,
+        "allow a/y",
+    ),
+    (
+        "by caller",
+        having(
+            '[[keys.ops.any_of]]\nname = "bot"\ncallers = ["uid:7"]\n'
+            '[[keys.ops.any_of]]\nname = "person"\ncallers = ["uid:1000"]'
+        ),
+        of(send(1), caller="uid:7"),
+        "allow bot",
+    ),
+    # --- a limit by amount has to know it ------------------------------------------------------------------------
+    (
+        "a contract under a limit",
+        having('limits = [{ amount = { uve = 5 }, per = "day" }]'),
+        of(contract()),
+        "deny limits",
+    ),
+    (
+        "a named contract under a limit",
+        having(f'unknown_spending = ["{CONTRACT}"]\nlimits = [{{ amount = {{ uve = 5 }}, per = "day" }}]'),
+        of(contract()),
+        "allow messages",
+    ),
+    (
+        "a contract under a limit for all keys",
+        having("", '[[limits]]\namount = { uve = 5 }\nper = "day"'),
+        of(contract()),
+        "deny limits",
+    ),
+    (
+        "an odd number under a limit",
+        having('limits = [{ amount = { uve = 5 }, per = "day" }]'),
+        odd("-5"),
+        "deny limits",
+    ),
+]
 
 
 @pytest.mark.parametrize(("policy", "asks", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])

@@ -6,12 +6,11 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmos_formats import address
 from cosmos_formats.schema import default_schema
 from cosmos_formats.tx import Transaction
-from keyring_bridge.policy import Policy, Question
 from keyring_bridge.policy.load import parse_policy
 from keyring_bridge.policy.trial import question
 
@@ -19,6 +18,9 @@ FINGERPRINT = "ab" * 32
 CHAIN = "virtengine-1"
 KEY = "ops"
 MONDAY = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+
+if TYPE_CHECKING:
+    from keyring_bridge.policy import Policy, Question
 
 Json = dict[str, Any]
 
