@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing.facts import Coin
 from cosmos_formats.signing.tx_view import TxView
 from keyring_bridge.errors import BridgeError, LimitReached, PolicyDenied

@@ -1,8 +1,8 @@
 """A process that takes from limits' counters when it is told to, for tests of many.
 
 One JSON object a line: ``{"open": PATH}``, ``{"take": [[kind, size, units, seconds, amount], …], "id": N}`` or
-``{"give_back": N}``; the last two with ``"now": NANOSECONDS`` and ``"log": PATH``. The log has a line for everything that
-was taken, as an audit log has intents.
+``{"give_back": N}``; the last two with ``"now": NANOSECONDS`` and ``"log": PATH``. The log has a line for everything
+that was taken, as an audit log has intents.
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing import SignMode
 from keyring_bridge.config.build import build
 from keyring_bridge.config.files import read_trusted

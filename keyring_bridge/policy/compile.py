@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.model import Operation, Purpose
 from keyring_bridge.policy import conditions
 from keyring_bridge.policy.case import shown

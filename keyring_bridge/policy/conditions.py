@@ -7,9 +7,9 @@ at all is not said here (see :func:`keyring_bridge.policy.rules.names_unsafe`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing.facts import Coin, is_denom
 from keyring_bridge.model import Operation
 from keyring_bridge.policy.case import shown

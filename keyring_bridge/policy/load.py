@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cosmos_formats.quickclass import dataclass
 from keyring_bridge.config.build import build, key_path, nearest
 from keyring_bridge.config.files import read_trusted
 from keyring_bridge.config.load import read_toml

@@ -7,8 +7,9 @@ the words for an objection are made only for the one that decides.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cosmos_formats.quickclass import dataclass
 
 if TYPE_CHECKING:
     from keyring_bridge.policy.case import Case

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing import SignMode
 from cosmos_formats.signing.facts import is_denom, parse_amount
 from keyring_bridge.config.model import check_chain_id

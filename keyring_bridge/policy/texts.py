@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from cosmos_formats import address
 from cosmos_formats.errors import FormatError
+from cosmos_formats.quickclass import dataclass
 
 _HEX = re.compile(r"0[xX]([0-9a-fA-F]{40})")
 
@@ -20,8 +20,6 @@ def account_of(text: str) -> bytes | None:
     found = _HEX.fullmatch(text)
     if found is not None:
         return bytes.fromhex(found[1])
-    if not text or text != text.strip():
-        return None
     try:
         # The SDK takes addresses that are all in capitals.
         return address.decode(text.lower() if text.isupper() else text)[1]

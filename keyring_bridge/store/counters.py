@@ -12,8 +12,9 @@ and one slot ago count, so that in no window more than ``size`` is taken; someth
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from cosmos_formats.quickclass import dataclass
 
 SECOND: Final = 1_000_000_000
 SLOTS: Final = 60
