@@ -11,6 +11,7 @@ from keyring_bridge.policy.effects import Effects, Placed, effects_of, placed
 
 if TYPE_CHECKING:
     from keyring_bridge.policy.model import Question
+    from keyring_bridge.policy.rules import AllOf
 
 _SHOWN = 200
 
@@ -26,12 +27,14 @@ class Case:
         signing: Whether a signature is asked for, rather than something else to be done with the key.
         view: What the transaction says; None if nobody can know that. Rules about transactions allow what has no view:
             that it may be signed at all has to be named.
+        chosen: The alternative that allowed it, by the identity of the rule that has them.
     """
 
     # No slots: cached_property keeps its values in the instance's dictionary.
 
     def __init__(self, question: Question) -> None:
         self.question = question
+        self.chosen: dict[int, AllOf] = {}
         self.signing = isinstance(question.operation, Operation)
         readable = question.operation is Operation.SIGN and isinstance(question.view, TxView)
         self.view: TxView | None = question.view if readable else None  # type: ignore[assignment]  # readable says so

@@ -14,6 +14,7 @@ from cosmos_formats.signing.facts import Coin, is_denom
 from keyring_bridge.model import Operation
 from keyring_bridge.policy.case import shown
 from keyring_bridge.policy.rules import Objection
+from keyring_bridge.policy.texts import account_of
 
 if TYPE_CHECKING:
     from cosmos_formats.signing import SignMode
@@ -153,10 +154,11 @@ class Recipients:
 
     def allows(self, case: Case) -> bool:
         """See :class:`~keyring_bridge.policy.rules.Rule`."""
-        effects = case.effects
-        return (
-            self.addresses.issuperset(effects.recipients) and _first(effects.unknown_recipients, self.accepted) is None
-        )
+        effects, addresses = case.effects, self.addresses
+        for text in effects.recipients:
+            if text not in addresses:
+                return False
+        return not effects.unknown_recipients or _first(effects.unknown_recipients, self.accepted) is None
 
     def objection(self, case: Case) -> Objection:
         """See :class:`~keyring_bridge.policy.rules.Rule`."""
@@ -170,14 +172,12 @@ class Recipients:
 class DeniedRecipients:
     """``denied_recipients``: accounts, however their addresses are spelled, that no message may name."""
 
-    accounts: frozenset[bytes]
+    accounts: frozenset[str]
     accepted: MessagePatterns
     name: str = "denied_recipients"
 
     def allows(self, case: Case) -> bool:
         """See :class:`~keyring_bridge.policy.rules.Rule`."""
-        from keyring_bridge.policy.texts import account_of
-
         effects = case.effects
         for text in effects.recipients:
             account = account_of(text)
@@ -187,8 +187,6 @@ class DeniedRecipients:
 
     def objection(self, case: Case) -> Objection:
         """See :class:`~keyring_bridge.policy.rules.Rule`."""
-        from keyring_bridge.policy.texts import account_of
-
         for text in case.effects.recipients:
             account = account_of(text)
             if account is None:

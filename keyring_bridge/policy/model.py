@@ -77,7 +77,7 @@ class Terms:
         operations: What may be done with the key.
         times: When.
         recipients: The only addresses, exactly, that messages may name besides their signers.
-        denied_recipients: Accounts that no message may name.
+        denied_recipients: Accounts that no message may name (:func:`keyring_bridge.policy.texts.account_of`).
         max_amount: Most that may be moved of a denomination, fee included; of others nothing.
         max_fee: Most that fee and tip may be of a denomination; of others nothing.
         max_gas: Most gas.
@@ -100,7 +100,7 @@ class Terms:
     operations: frozenset[str] | None = None
     times: tuple[Window, ...] | None = None
     recipients: frozenset[str] | None = None
-    denied_recipients: frozenset[bytes] | None = None
+    denied_recipients: frozenset[str] | None = None
     max_amount: Mapping[str, int] | None = None
     max_fee: Mapping[str, int] | None = None
     max_gas: int | None = None

@@ -114,7 +114,7 @@ class TermsTable:
             "operations": _set(self.operations),
             "times": None if times is None else tuple(Window.of(text) for text in times),
             "recipients": _set(self.recipients),
-            "denied_recipients": None if denied is None else frozenset(account_of(text) or b"" for text in denied),
+            "denied_recipients": None if denied is None else frozenset(account_of(text) or "" for text in denied),
             "max_amount": amounts("max_amount", self.max_amount),
             "max_fee": amounts("max_fee", self.max_fee),
             "max_gas": self.max_gas,

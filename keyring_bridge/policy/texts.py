@@ -5,26 +5,26 @@ from __future__ import annotations
 import re
 
 from cosmos_formats import address
-from cosmos_formats.errors import FormatError
 from cosmos_formats.quickclass import dataclass
 
+_BECH32 = re.compile(r"[a-z0-9]{1,83}1([ac-hj-np-z02-9]+)[ac-hj-np-z02-9]{6}")
 _HEX = re.compile(r"0[xX]([0-9a-fA-F]{40})")
 
 
-def account_of(text: str) -> bytes | None:
-    """Return the account that an address stands for, None if it is of no form that is known here.
+def account_of(text: str) -> str | None:
+    """Return what all spellings of one account's address have in common; None if it is of no form that is known here.
 
-    One account has many spellings: other prefixes (its validator's address among them), capital letters, and on chains
-    with an EVM ``0x`` and hexadecimal digits.
+    One account has many spellings: other prefixes (its validator's address among them), capital letters, which the SDK
+    takes too, and on chains with an EVM ``0x`` and hexadecimal digits. What they have in common are the characters that
+    bech32 writes its bytes with. The checksum after them is not looked at: a chain refuses a wrong one.
     """
     found = _HEX.fullmatch(text)
     if found is not None:
-        return bytes.fromhex(found[1])
-    try:
-        # The SDK takes addresses that are all in capitals.
-        return address.decode(text.lower() if text.isupper() else text)[1]
-    except FormatError:
-        return None
+        text = address.encode("x", bytes.fromhex(found[1]))
+    elif text.isupper():
+        text = text.lower()
+    form = _BECH32.fullmatch(text)
+    return None if form is None else form[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tests.bench.cold import cold
 from tests.bench.figures import REPORT, tell
 from tests.bench.lab import Lab, open_lab
 from tests.bench.modes import modes
+from tests.bench.policy import policy
 from tests.bench.scale import scale
 from tests.bench.steps import steps
 from tests.bench.warm import latency, slow_token
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "scale": lambda lab, quick: scale(lab),
     "agent": lambda lab, quick: agent(lab, rounds=5 if quick else 25, count=20 if quick else 40),
     "chain": lambda lab, quick: chain(lab, rounds=3 if quick else 15),
+    "policy": lambda lab, quick: policy(turns=5 if quick else 25, count=100 if quick else 400),
     "modes": lambda lab, quick: modes(lab, turns=3 if quick else 11, batch=200 if quick else 1000),
 }
 
