@@ -30,6 +30,11 @@ ACTIONS: Mapping[str, Action] = {
     "key.delete": Action.DELETE,
     "key.destroy": Action.DELETE,
     "key.rename": Action.RENAME,
+    "key.ceremony": Action.GENERATE,
+    "key.ceremony.discard": Action.DELETE,
+    "key.restore": Action.IMPORT,
+    "key.retire": Action.DELETE,
+    "key.undo": Action.DELETE,
 }
 """What the policy calls an operation that is audited under this kind. All of ``backup.…`` are :attr:`Action.BACKUP`."""
 

@@ -123,6 +123,16 @@ COMMANDS: tuple[Command, ...] = (
             Command("migrate", "turn VirtEngine's hsm.json into a configuration", "config"),
         ),
     ),
+    Command(
+        "policy",
+        "check, explain and try out what keys may do",
+        members=(
+            Command("check", "load the policy, and tell what is odd about it", "policy"),
+            Command("explain", "tell what the policy answers to a transaction, and why", "policy"),
+            Command("messages", "list the types of messages that a policy can name", "policy"),
+            Command("test", "compare what a policy answers with what a file of cases expects", "policy"),
+        ),
+    ),
     Command("unlock", "allow one new login after a refused PIN, and try it", "unlock"),
     Command("completion", "print a completion script for bash or zsh", "completion"),
 )

@@ -107,7 +107,7 @@ def write_empty_policy(path: Path, chain_id: str | None) -> bool:
 
 _EMPTY_POLICY = """\
 # What each key may sign. What is not allowed here is denied; a key that is not here signs nothing.
-# Every rule is described in docs/configuration.md. A change counts from the next signature on.
+# Every rule is described in docs/policy.md. A change counts from the next signature on.
 version = 1
 
 # `hsm keygen` adds a table like this one for every new account key:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing import SignMode
@@ -96,13 +96,20 @@ class Outcome:
     passed: bool
 
 
-def run_cases(path: Path, policy_path: Path | None, schema_for: Any) -> list[Outcome]:
+def run_cases(
+    path: Path,
+    policy_path: Path | None,
+    schema_for: Callable[[str], Schema],
+    *,
+    default: Callable[[], Path] | None = None,
+) -> list[Outcome]:
     """Ask a policy about every case of a file.
 
     Args:
         path: The file of cases.
         policy_path: The policy; None for the one that the file names.
         schema_for: Gives the message types that are known for a chain id.
+        default: Gives the policy of a file that names none.
 
     Raises:
         PolicyInvalid: The file, or the policy, is wrong.
@@ -113,14 +120,14 @@ def run_cases(path: Path, policy_path: Path | None, schema_for: Any) -> list[Out
     except OSError as error:
         raise PolicyInvalid(f"{path}: cannot be read: {error.strerror or error}") from None
     said = build(_File, read_toml(content, path.absolute(), error=PolicyInvalid), "", error=PolicyInvalid)
-    named = policy_path or said.policy
+    named = policy_path or said.policy or (default() if default is not None else None)
     if named is None:
-        raise PolicyInvalid(f"{path}: policy: is missing, and there is no configuration that names one")
+        raise PolicyInvalid(f"{path}: policy: is missing")
     policy = Policy.load(named)
     return [_run(case, said, policy, schema_for, path) for case in said.cases]
 
 
-def _run(case: _Case, said: _File, policy: Policy, schema_for: Any, path: Path) -> Outcome:
+def _run(case: _Case, said: _File, policy: Policy, schema_for: Callable[[str], Schema], path: Path) -> Outcome:
     key = case.key or said.key
     if key is None:
         raise PolicyInvalid(f"{path}: the case {case.name!r} names no key, and the file does not either")
@@ -135,7 +142,7 @@ def _run(case: _Case, said: _File, policy: Policy, schema_for: Any, path: Path) 
     return Outcome(case.name, expected, decision, passed)
 
 
-def _question(case: _Case, said: _File, policy: Policy, key: str, schema_for: Any) -> Question:
+def _question(case: _Case, said: _File, policy: Policy, key: str, schema_for: Callable[[str], Schema]) -> Question:
     from keyring_bridge.policy.trial import question
 
     table = policy.keys.get(key)

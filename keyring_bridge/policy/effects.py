@@ -123,6 +123,13 @@ class Effects(NamedTuple):
 NO_EFFECTS = Effects({}, {}, (), (), (), "")
 
 
+def is_understood(type_url: str) -> bool:
+    """Tell whether the fields of messages of a type show what they move, or can show it."""
+    if not type_url.startswith(_UNDERSTOOD) or type_url in _ELSEWHERE:
+        return False
+    return not type_url.endswith("Authorization") or type_url in _LIMITED_BY_COINS
+
+
 def placed(view: TxView) -> Iterator[Placed]:
     """Yield every message and extension option, at any depth, except public keys inside of others."""
     rest = [Placed(message, None) for message in reversed((*view.messages, *view.extensions))]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HEADER = (
     "What each key may sign. What is not allowed here is denied; a key that is not here signs nothing.",
-    "Every rule is described in docs/configuration.md. A change counts from the next signature on.",
+    "Every rule is described in docs/policy.md. A change counts from the next signature on.",
 )
 
 

@@ -214,10 +214,10 @@ class Machine(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.now += seconds
 
-    @precondition(lambda self: self.taken)
+    @precondition(lambda self: any(identifier > 0 for identifier in self.taken))
     @rule(data=st.data())
     def return_one(self, data: st.DataObject) -> None:
-        identifier = data.draw(st.sampled_from(sorted(self.taken)))
+        identifier = data.draw(st.sampled_from(sorted(one for one in self.taken if one > 0)))
         _, number = self.taken.pop(identifier)
         self.workers[number].send({"give_back": identifier, **self.where()})
         self.workers[number].answer()

@@ -286,7 +286,7 @@ def sync(arguments: argparse.Namespace, session: Session) -> Result:
         "only_in_store": [record.name for record in before.only_in_store],
     }
     if any(record.purpose is Purpose.ACCOUNT for record in outcome.added):
-        session.console.note("new records have no policy yet, so they sign nothing: see docs/configuration.md")
+        session.console.note("new records have no policy yet, so they sign nothing: see docs/policy.md")
 
     def text(style: Style) -> str:
         lines = [f"{len(outcome.added)} records made, {len(before.in_both)} keys had one"]

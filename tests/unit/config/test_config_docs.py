@@ -9,9 +9,6 @@ import pytest
 from keyring_bridge.config import RpcConfig, load
 from keyring_bridge.config.hsm_json import HsmJson, _Cloud, _Ledger, _Pkcs11
 from keyring_bridge.config.load import _File
-from keyring_bridge.policy import Policy
-from keyring_bridge.policy.decide import ALLOWED, ALLOWED_BLIND, ALLOWED_DATA, NO_POLICY, RULES, TRANSACTION_RULES
-from keyring_bridge.policy.load import SIGN_MODES, _Key
 from keyring_bridge.providers import resolve
 from keyring_bridge.secrets import parse_source
 from keyring_bridge.secrets.sources import _COMMAND_ENVIRONMENT
@@ -71,16 +68,10 @@ def test_the_examples_options_are_options_of_their_backends(document: str, tmp_p
     assert {field.name for field in fields(SoftwareOptions)} - described == {"pin_source"}
 
 
-def test_the_example_of_the_policy_loads(document: str, tmp_path: Path) -> None:
-    policy = Policy.load(put(tmp_path, "policy.toml", example(document, "The policy")))
-    assert sorted(policy.keys) == ["relayer 2", "treasury"]
-
-
 def test_every_key_is_described(document: str) -> None:
     described = {row[0] for row in rows(section(document, "The configuration"))}
     assert {field.name for field in fields(_File)} - described == {"providers"}
     assert {field.name for field in fields(RpcConfig)} <= described
-    assert {field.name for field in fields(_Key)} <= {row[0] for row in rows(section(document, "The policy"))}
 
 
 def test_limits_are_described_as_they_are(document: str) -> None:
@@ -95,16 +86,6 @@ def test_limits_are_described_as_they_are(document: str) -> None:
             else:
                 with pytest.raises(ValueError, match=field.name):
                     RpcConfig(**{field.name: value})  # type: ignore[arg-type]  # as above
-
-
-def test_every_rule_is_described_in_its_order(document: str) -> None:
-    text = section(document, "The policy")
-    named = [row[0] for row in rows(text[text.index("Every rule below") :])][1:]
-    assert named == [NO_POLICY, *(name for name, _ in RULES), *(name for name, _ in TRANSACTION_RULES)]
-    for name in (ALLOWED, ALLOWED_DATA, ALLOWED_BLIND):
-        assert f"under the rule `{name}`" in text or f"under `{name}`" in text
-    for mode in SIGN_MODES:
-        assert f"`{mode}`" in text
 
 
 def test_every_source_is_described(document: str) -> None:

@@ -42,7 +42,7 @@ def test_starter_explains_itself(path: Path) -> None:
     add_starter(path, "ops", FINGERPRINT, "ve-1", [SEND])
     text = path.read_text()
     assert text.startswith("# What each key may sign.")
-    assert "docs/configuration.md" in text
+    assert "docs/policy.md" in text
     assert 'callers = ["uid:1000"]' in text
 
 
