@@ -43,9 +43,6 @@ class BridgeError(Exception):
         self.correlation_id: str | None = None
         """Names the entries of the audit log that tell more; set where an operation was audited."""
 
-    def __str__(self) -> str:
-        return self.message
-
 
 # --- what the caller asked for -------------------------------------------------------------------------------
 
@@ -251,7 +248,6 @@ class LimitReached(BridgeError):
     rpc_code = -32044
     exit_code = Exit.DENIED
     retryable = True
-    default_hint = "repeat the request at the time that the message names"
 
 
 class SignatureRejected(BridgeError):
@@ -361,9 +357,7 @@ class LibraryMissing(ProviderError):
 
     code = "library_missing"
     exit_code = Exit.CONFIG
-    default_hint = (
-        "name the file of the vendor's PKCS#11 module: `library` in the configuration, --library of `hsm init`"
-    )
+    default_hint = "name the vendor's PKCS#11 module: `library` in the configuration, --library of `hsm init`"
 
 
 class LibraryInvalid(ProviderError):

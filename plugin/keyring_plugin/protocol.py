@@ -69,6 +69,7 @@ _SIGNING = (
     errors.InvalidSignDoc,
     errors.NoPolicy,
     errors.PolicyDenied,
+    errors.LimitReached,
     errors.PolicyInvalid,
     errors.PinRequired,
     errors.PinIncorrect,
