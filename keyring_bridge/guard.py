@@ -27,14 +27,9 @@ ACTIONS: Mapping[str, Action] = {
     "key.import": Action.IMPORT,
     "key.adopt": Action.IMPORT,
     "key.save": Action.IMPORT,
-    "key.delete": Action.DELETE,
-    "key.destroy": Action.DELETE,
     "key.rename": Action.RENAME,
     "key.ceremony": Action.GENERATE,
-    "key.ceremony.discard": Action.DELETE,
     "key.restore": Action.IMPORT,
-    "key.retire": Action.DELETE,
-    "key.undo": Action.DELETE,
 }
 """What the policy calls an operation that is audited under this kind. All of ``backup.…`` are :attr:`Action.BACKUP`."""
 
@@ -43,7 +38,10 @@ _NOTED = "policy.noted"
 
 def action_of(kind: str) -> Action | None:
     """Return what the policy calls an operation; None for those that are no key's."""
-    return Action.BACKUP if kind.startswith("backup.") else ACTIONS.get(kind)
+    if kind.startswith("backup."):
+        return Action.BACKUP
+    # What is not listed ends a key in some way: it is retired, undone, rotated.
+    return ACTIONS.get(kind, Action.DELETE) if kind.startswith("key.") else None
 
 
 class PolicyGuard:

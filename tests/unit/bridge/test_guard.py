@@ -237,5 +237,6 @@ def test_every_operation_on_keys_has_a_name_in_policies() -> None:
     assert asked >= {"key.generate", "key.import", "key.delete", "key.destroy", "key.rename", "key.save", "key.adopt"}
     for kind in asked:
         assert action_of(kind) is not None, kind
+    assert action_of("key.something-new") is Action.DELETE
     assert action_of("login.unlock") is None
-    assert set(ACTIONS.values()) | {Action.BACKUP, Action.EXPORT_PUBLIC} == set(Action)
+    assert set(ACTIONS.values()) | {Action.BACKUP, Action.EXPORT_PUBLIC, Action.DELETE} == set(Action)
