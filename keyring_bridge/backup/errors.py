@@ -19,3 +19,32 @@ class BackupNotesDamaged(BackupError):
     code = "backup_notes_damaged"
     exit_code = Exit.INTEGRITY
     default_hint = "move the file away and verify the backup again"
+
+
+class BundleInvalid(BackupError):
+    """What is in the bundle is not what a backup writes."""
+
+    code = "backup_invalid"
+    exit_code = Exit.INTEGRITY
+
+
+class BundleNewer(BackupError):
+    """The content of the bundle is of a newer version."""
+
+    code = "backup_newer"
+    exit_code = Exit.INTEGRITY
+    default_hint = "open it with the version of this program that made it, or a newer one"
+
+
+class RestoreRefused(BackupError):
+    """Something stands in the way of restoring; nothing was touched."""
+
+    code = "restore_refused"
+
+
+class RestoreBusy(BackupError):
+    """Another process restores the same bundle."""
+
+    code = "restore_busy"
+    exit_code = Exit.UNAVAILABLE
+    retryable = True

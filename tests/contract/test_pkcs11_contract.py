@@ -22,7 +22,7 @@ __all__ = ["softhsm"]
 
 class TestPkcs11Provider(ProviderContract):
     key_types = frozenset(TOKEN_TYPES)
-    capabilities = frozenset({"generate", "import", "delete", "rename", "derive", "discover"})
+    capabilities = frozenset({"generate", "import", "delete", "rename", "derive", "discover", "wrap"})
     deriving_types = frozenset({KeyType.X25519, KeyType.SECP256K1, KeyType.SECP256R1})
 
     @pytest.fixture
