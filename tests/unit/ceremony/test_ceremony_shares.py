@@ -7,9 +7,12 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keyring_bridge.ceremony import errors, frames, shares, shares_child
 from keyring_bridge.ceremony.scheme import Scheme
@@ -157,3 +160,32 @@ def test_a_message_that_ends_early_is_none(tmp_path: Path) -> None:
         facts, secrets = frames.receive(file.fileno())
     assert facts == {"do": "x"}
     assert texts(secrets) == ["secret", "more"]
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]]]:
+    counts = st.integers(1, 4).flatmap(
+        lambda count: st.tuples(st.just(1) if count == 1 else st.integers(2, count), st.just(count))
+    )
+    groups = draw(st.lists(counts, min_size=1, max_size=3))
+    return draw(st.integers(1, len(groups))), groups
+
+
+# Each example stretches a passphrase several times, as SLIP-39 wants it.
+@settings(max_examples=10)
+@given(splits(), st.binary(min_size=32, max_size=32), st.randoms(use_true_random=False))
+def test_just_enough_shares_do_and_one_less_does_not(
+    scheme: tuple[int, list[tuple[int, int]]], secret: bytes, dice: Random
+) -> None:
+    threshold, groups = scheme
+    made = iter(shares_child.split(threshold, groups, secret, b"xyz"))
+    by_group = [[next(made) for _ in range(count)] for _, count in groups]
+    chosen = [
+        share
+        for place in dice.sample(range(len(groups)), threshold)
+        for share in dice.sample(by_group[place], groups[place][0])
+    ]
+    dice.shuffle(chosen)
+    assert shares_child.combine(chosen, b"xyz") == secret
+    with pytest.raises(errors.SharesTooFew):
+        shares_child.combine(chosen[1:], b"xyz")
