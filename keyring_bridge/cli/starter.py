@@ -7,7 +7,7 @@ widen or to narrow: one chain, DIRECT sign documents, a bank send.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +87,24 @@ def write_starter(
         "chains": [chain] if written and chain is not None else [],
         "messages": list(allowed) if written else [],
     }
+
+
+def write_starters(
+    session: Session, records: Iterable[StoredRecord], chain_id: str | None, messages: Sequence[str]
+) -> None:
+    """Give every account key a starter policy that has no policy of its name, all in one change of the file."""
+    from keyring_bridge.policy.write import add_starters
+
+    fingerprints = {one.name: one.fingerprint or "" for one in records if one.purpose is Purpose.ACCOUNT}
+    if not fingerprints:
+        return
+    path = session.config.policy_path
+    chain = chain_id if chain_id is not None else session.config.chain_id
+    written = add_starters(path, fingerprints, chain, tuple(messages) or DEFAULT_MESSAGES)
+    if written and chain is None:
+        session.console.warn(
+            f"the new policies of {len(written)} keys allow no chain yet, so they sign nothing: see {path}"
+        )
 
 
 def write_empty_policy(path: Path, chain_id: str | None) -> bool:

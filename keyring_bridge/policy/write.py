@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,23 @@ def add_starter(path: Path, key: str, fingerprint: str, chain_id: str | None, me
         PolicyInvalid: The file cannot be read or written, or the policy would not load.
         InsecureFile: Others can write the file.
     """
+    return bool(add_starters(path, {key: fingerprint}, chain_id, messages))
+
+
+def add_starters(
+    path: Path, fingerprints: Mapping[str, str], chain_id: str | None, messages: Sequence[str]
+) -> tuple[str, ...]:
+    """As :func:`add_starter`, for many keys at once: a file with many policies takes long to read and write.
+
+    Args:
+        path: The policy file.
+        fingerprints: Of the keys, by name.
+        chain_id: The chain that all of them may sign for; None for none yet.
+        messages: The types of messages they may sign.
+
+    Returns:
+        Names of the keys that had no policy.
+    """
     import tomlkit
 
     with _file(path).changing(new=_new) as document:
@@ -44,10 +61,10 @@ def add_starter(path: Path, key: str, fingerprint: str, chain_id: str | None, me
         if keys is None:
             keys = tomlkit.table(is_super_table=True)
             document["keys"] = keys
-        if key in keys:
-            return False
-        keys[key] = _starter(fingerprint, chain_id, messages)
-    return True
+        new = tuple(key for key in fingerprints if key not in keys)
+        for key in new:
+            keys[key] = _starter(fingerprints[key], chain_id, messages)
+    return new
 
 
 def _starter(fingerprint: str, chain_id: str | None, messages: Sequence[str]) -> Table:

@@ -12,7 +12,7 @@ from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, table
 from keyring_bridge.cli.retiring import add_retire_options, retire_now, retired_text
 from keyring_bridge.cli.secret_options import SOURCES, read_secret
-from keyring_bridge.cli.starter import add_policy_options, check_starter, write_starter
+from keyring_bridge.cli.starter import add_policy_options, check_starter, write_starters
 from keyring_bridge.errors import Exit
 from keyring_bridge.model import Purpose
 
@@ -121,9 +121,8 @@ def _write_starters(done: list[Migrated], arguments: argparse.Namespace, session
 
     path = session.config.policy_path
     known = set(Policy.load(path).keys) if path.exists() else set()
-    for one in done:
-        if one.record.provider is not None and one.record.name not in known:
-            write_starter(session, one.record, arguments.chain_id, arguments.message)
+    new = [one.record for one in done if one.record.provider is not None and one.record.name not in known]
+    write_starters(session, new, arguments.chain_id, arguments.message)
 
 
 def _wishes(arguments: argparse.Namespace) -> Wishes:
