@@ -7,12 +7,14 @@ left: a record (nothing to do), a key without a record (it is adopted), or parts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import PublicKey
+from keyring_bridge.errors import KeyMismatch
 from keyring_bridge.migrate.errors import MigrationRefused
 from keyring_bridge.migrate.files import digest
 from keyring_bridge.migrate.keys import MigratedKeys
@@ -176,8 +178,19 @@ class Migration:
         with closing(opening):
             for row, opened in opening:
                 yield self._take_in(row, opened, provider, ids[row.name])
+        if imports:
+            self._check_found(imports, provider)
         for row in (row for row in others if not row.key.holds_secret):
             yield self._record_only(row)
+
+    def _check_found(self, imports: Sequence[Row], provider: str) -> None:
+        """Look for every imported key as later operations will: they were read back by handles, without a search."""
+        times = Counter(info.fingerprint for info in self._keys.device(provider).list_keys())
+        wrong = [row.name for row in imports if times[row.fingerprint or ""] != 1]
+        if wrong:
+            raise KeyMismatch(
+                "the token does not show each imported key once; see `hsm status`", detail=", ".join(wrong[:20])
+            )
 
     def _take_in(self, row: Row, opened: PrivateKey, provider: str, key_id: bytes) -> Migrated:
         with SecretBytes(opened.secret) as secret:
@@ -208,7 +221,7 @@ class Migration:
         proof = self._keys.prove(record)
         self._note_proof(row.name, proof)
         self._note_recorded(row, info)
-        return Migrated(row, record, self._keys.look(record), proof)
+        return Migrated(row, record, info, proof)
 
     def _note_recorded(self, row: Row, info: KeyInfo) -> None:
         """Note a record that an earlier run wrote without being able to say so; others were there before."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ from keyring_bridge.uri import Pkcs11Uri
 if TYPE_CHECKING:
     import pkcs11.types
 
-    from keyring_bridge.model import KeyRef
+    from cosmos_formats.pubkeys import PublicKey
+    from keyring_bridge.model import KeyInfo, KeyRef
     from keyring_bridge.providers.pkcs11.login import Login
     from keyring_bridge.providers.pkcs11.module import Module
     from keyring_bridge.providers.pkcs11.options import Options
@@ -181,6 +183,17 @@ class Connection:
         self.known.clear()
         self.pool.check_idle(lambda session: False)
 
+    def remember(self, info: KeyInfo, handle: int) -> None:
+        """Take a key as found; before it signs, a session makes sure that the handle has its id there."""
+        self.known[info.uri] = _bound(handle, info.key_id, info.public_key)
+
+    def remember_all(self, listed: Sequence[tuple[KeyInfo, int]]) -> None:
+        """As :meth:`remember`, of all keys of the token; where several have one URI, none of them is taken as found."""
+        times = Counter(info.uri for info, _ in listed)
+        for info, handle in listed:
+            if times[info.uri] == 1:
+                self.remember(info, handle)
+
     def close(self) -> None:
         """Lend no more sessions. The logout follows when operations that are under way have ended."""
         self.pool.close()
@@ -200,8 +213,7 @@ class Connection:
         with self._shared.objects.reading(wait):
             key, public_key = locate(session.binding, uri, self.place.info)
         check_same(ref.public_key, public_key)
-        mechanism = EDDSA if public_key.key_type is KeyType.ED25519 else ECDSA
-        bound = BoundKey(key.handle, key.key_id, public_key, mechanism)
+        bound = _bound(key.handle, key.key_id, public_key)
         session.keys[ref.uri] = self.known[ref.uri] = bound
         return bound
 
@@ -239,6 +251,10 @@ class Connection:
                     self._anchor.close()
         finally:
             self.module.leave()
+
+
+def _bound(handle: int, key_id: bytes, public_key: PublicKey) -> BoundKey:
+    return BoundKey(handle, key_id, public_key, EDDSA if public_key.key_type is KeyType.ED25519 else ECDSA)
 
 
 def _open(place: Place, *, rw: bool) -> pkcs11.types.Session:

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from keyring_bridge.errors import AttributeNotHonoured, InvalidName, ObjectNotFound, ProviderError
 from keyring_bridge.providers.pkcs11 import codes, metadata
 from keyring_bridge.providers.pkcs11.faults import RECOVERABLE, TokenFault, binding
+from keyring_bridge.providers.pkcs11.held_object import held
 from keyring_bridge.providers.pkcs11.metadata import Metadata
 from keyring_bridge.providers.pkcs11.objects import (
     check_same,
     key_info,
     locate,
     private_key,
+    public_key_of,
     public_object,
     uri_of,
 )
@@ -66,12 +68,14 @@ class Workbench:
         cryptoki: The module, for what python-pkcs11 cannot do.
         token: The token.
         vendor: What is particular about it.
+        remember: Told of a key and its handle, so that nobody has to look for it who signs with it next.
     """
 
     session: pkcs11.types.Session
     cryptoki: Cryptoki
     token: TokenInfo
     vendor: Preset
+    remember: Callable[[KeyInfo, int], object] = lambda info, handle: None
 
     @property
     def handle(self) -> int:
@@ -116,6 +120,8 @@ def import_private(bench: Workbench, spec: KeySpec, secret: SecretBytes, public_
     check_label(spec.label)
     key_id = spec.key_id or _new_id(bench)
 
+    made: list[int] = []
+
     def create_private(form: Form) -> None:
         template = {
             Attribute.CLASS: ObjectClass.PRIVATE_KEY,
@@ -124,11 +130,13 @@ def import_private(bench: Workbench, spec: KeySpec, secret: SecretBytes, public_
             Attribute.VALUE: secret.reveal(),
             **private_template(spec, key_id),
         }
-        bench.cryptoki.create_object(bench.handle, packed(template))
+        made.append(bench.cryptoki.create_object(bench.handle, packed(template)))
 
     with _removed_on_failure(bench, key_id):
         _first_accepted(create_private, forms(spec.key_type))
-        _create_public(bench, spec, key_id, public_key)
+        public = _create_public(bench, spec, key_id, public_key)
+        if spec.key_id:
+            return _read_back(bench, spec, made[-1], public, public_key)
         return _finished(bench, spec, key_id, public_key)
 
 
@@ -160,16 +168,19 @@ def unwrap_private(bench: Workbench, spec: KeySpec, public_key: PublicKey, unwra
         return _finished(bench, spec, key_id, public_key)
 
 
-def _create_public(bench: Workbench, spec: KeySpec, key_id: bytes, public_key: PublicKey) -> None:
+def _create_public(bench: Workbench, spec: KeySpec, key_id: bytes, public_key: PublicKey) -> pkcs11.types.Object | None:
     """Put a public object beside a key that came in: tokens make none. One that takes none has the note."""
     from pkcs11 import Attribute, ObjectClass
+
+    made: list[pkcs11.types.Object] = []
 
     def create(form: Form) -> None:
         with binding("C_CreateObject"):
             template = public_template(spec, key_id, form, public_key)
-            bench.session.create_object({Attribute.CLASS: ObjectClass.PUBLIC_KEY, **template})
+            made.append(bench.session.create_object({Attribute.CLASS: ObjectClass.PUBLIC_KEY, **template}))
 
     _unless_refused(lambda: _first_accepted(create, forms(spec.key_type)))
+    return made[-1] if made else None
 
 
 def rename(bench: Workbench, ref: KeyRef, label: str) -> KeyInfo:
@@ -213,14 +224,8 @@ def delete(bench: Workbench, ref: KeyRef) -> None:
 
 def reserve_ids(bench: Workbench, count: int) -> list[bytes]:
     """Return ids that no object of the token has."""
-    from pkcs11 import Attribute, ObjectClass
-
     size = bench.vendor.key_id_length
-    taken: set[bytes] = set()
-    if size < _UNIQUE_BYTES:
-        kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
-        objects = (found for kind in kinds for found in find(bench.session, kind))
-        taken = {read(found, (Attribute.ID,)).get(Attribute.ID, b"") for found in objects}
+    taken = _ids(bench) if size < _UNIQUE_BYTES else set()
     chosen: list[bytes] = []
     for _ in range(64 * count):
         key_id = os.urandom(size)
@@ -242,10 +247,21 @@ def discard_unfinished(bench: Workbench, reserved: Iterable[tuple[bytes, str]]) 
     Returns:
         How many objects were destroyed.
     """
-    left = [found for key_id, label in reserved for found in _unfinished(bench, key_id, label)]
+    present = _ids(bench)
+    left = [found for key_id, label in reserved if key_id in present for found in _unfinished(bench, key_id, label)]
     left += _husks(bench)
     _destroy(*left)
     return len(left)
+
+
+def _ids(bench: Workbench) -> set[bytes]:
+    """Return the ids of all objects: one look at everything is less than a search for each of many keys."""
+    from pkcs11 import Attribute, ObjectClass
+
+    kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+    objects = (found for kind in kinds for found in find(bench.session, kind))
+    ids = {read(found, (Attribute.ID,)).get(Attribute.ID, b"") for found in objects}
+    return ids | metadata.key_ids(bench.session)
 
 
 def _unfinished(bench: Workbench, key_id: bytes, label: str) -> list[pkcs11.types.Object]:
@@ -391,6 +407,29 @@ def _finished(bench: Workbench, spec: KeySpec, key_id: bytes, imported: PublicKe
     if imported is not None:
         check_same(imported, public_key)
     return key_info(key, public_key, bench.token, note or _noted(bench, spec, key_id, public_key))
+
+
+def _read_back(
+    bench: Workbench, spec: KeySpec, handle: int, public: pkcs11.types.Object | None, imported: PublicKey
+) -> KeyInfo:
+    """As :func:`_finished`, for one key of many whose ids were reserved, by handles.
+
+    Whoever reserved the ids compares the whole token when all keys are there.
+    """
+    made = private_key(held(bench.cryptoki, bench.handle, handle))
+    wanted_key = (spec.key_type, spec.key_id, spec.label)
+    if made is None or (made.key_type, made.key_id, made.label) != wanted_key:
+        raise AttributeNotHonoured("the token made another key than it was asked for; it was removed")
+    _check_attributes(made.found, spec)
+    note = _noted(bench, spec, spec.key_id, imported)
+    told = None if public is None else public_object(public)
+    public_key = public_key_of(made, () if told is None else (told,), note)
+    if public_key is None:
+        raise ObjectNotFound("the token does not tell the public key of this private key")
+    check_same(imported, public_key)
+    info = key_info(made, public_key, bench.token, note)
+    bench.remember(info, handle)
+    return info
 
 
 def _check_attributes(found: pkcs11.types.Object, spec: KeySpec) -> None:

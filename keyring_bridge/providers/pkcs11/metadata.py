@@ -119,6 +119,11 @@ def read_all(session: pkcs11.types.Session) -> Mapping[bytes, Metadata]:
     return {key_id: note for key_id, note in notes.items() if key_id not in repeated}
 
 
+def key_ids(session: pkcs11.types.Session) -> set[bytes]:
+    """Return the ids of the keys that notes are about, whatever is in the notes."""
+    return {key_id for found in objects(session, None) if (key_id := _key_id(found)) is not None}
+
+
 def objects(session: pkcs11.types.Session, key_id: bytes | None) -> list[pkcs11.types.Object]:
     """Return the data objects that are notes: of one key, or all."""
     from pkcs11 import Attribute, ObjectClass

@@ -154,8 +154,8 @@ def uri_of(key: PrivateKey, token: TokenInfo) -> str:
     ).format()
 
 
-def list_all(session: pkcs11.types.Session, token: TokenInfo) -> list[KeyInfo]:
-    """Return every key of a known curve whose public key the token tells, in the token's order."""
+def list_all(session: pkcs11.types.Session, token: TokenInfo) -> list[tuple[KeyInfo, int]]:
+    """Return every key of a known curve whose public key the token tells, in the token's order, with its handle."""
     from pkcs11 import ObjectClass
 
     publics: defaultdict[bytes, list[PublicObject]] = defaultdict(list)
@@ -175,7 +175,7 @@ def list_all(session: pkcs11.types.Session, token: TokenInfo) -> list[KeyInfo]:
         except (KeyAmbiguous, InvalidKey, FormatError):
             continue
         if public_key is not None:
-            keys.append(key_info(key, public_key, token, noted))
+            keys.append((key_info(key, public_key, token, noted), key.handle))
     return keys
 
 

@@ -66,7 +66,11 @@ class Pkcs11Provider(ProviderBase):
     def _list_keys(self) -> list[KeyInfo]:
         from keyring_bridge.providers.pkcs11.objects import list_all
 
-        return self._read(lambda session, token: list_all(session, token), "list its keys")
+        listed = self._read(lambda session, token: list_all(session, token), "list its keys")
+        connection = self.connector.current
+        if connection is not None:
+            connection.remember_all(listed)
+        return [info for info, _ in listed]
 
     def _get_key(self, ref: KeyRef) -> KeyInfo:
         from keyring_bridge.providers.pkcs11.objects import describe
@@ -319,4 +323,5 @@ class Pkcs11Provider(ProviderBase):
     def _bench(self, connection: Connection, session: pkcs11.types.Session) -> Workbench:
         from keyring_bridge.providers.pkcs11.keys import Workbench
 
-        return Workbench(session, connection.module.cryptoki, connection.place.info, self.options.vendor)
+        cryptoki, info = connection.module.cryptoki, connection.place.info
+        return Workbench(session, cryptoki, info, self.options.vendor, connection.remember)

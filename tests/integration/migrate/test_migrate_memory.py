@@ -44,7 +44,11 @@ with open(sys.argv[1], "wb") as out, open("/proc/self/maps") as maps:
             continue
         start, end = (int(number, 16) for number in region[0].split("-"))
         while start < end:
-            chunk = os.pread(memory, min(1 << 20, end - start), start)
+            try:
+                chunk = os.pread(memory, min(1 << 20, end - start), start)
+            except OSError:
+                # The stack of a thread that has just ended.
+                break
             out.write(chunk)
             start += len(chunk)
 sys.exit(code)
