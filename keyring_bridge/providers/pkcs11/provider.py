@@ -177,17 +177,17 @@ class Pkcs11Provider(ProviderBase):
     @guarded
     def reserve_ids(self, count: int) -> list[bytes]:
         """See :class:`~keyring_bridge.providers.base.ReservesIds`."""
-        from keyring_bridge.providers.pkcs11 import keys
+        from keyring_bridge.providers.pkcs11 import reserved as ids
 
-        return self._change(lambda bench: keys.reserve_ids(bench, count), "tell the ids of its keys")
+        return self._change(lambda bench: ids.reserve_ids(bench, count), "tell the ids of its keys")
 
     @guarded
     def discard_unfinished(self, reserved: Sequence[tuple[bytes, str]]) -> int:
         """See :class:`~keyring_bridge.providers.base.ReservesIds`."""
-        from keyring_bridge.providers.pkcs11 import keys
+        from keyring_bridge.providers.pkcs11 import reserved as ids
 
         return self._change(
-            lambda bench: keys.discard_unfinished(bench, reserved), "remove unfinished keys", forget=True
+            lambda bench: ids.discard_unfinished(bench, reserved), "remove unfinished keys", forget=True
         )
 
     @guarded

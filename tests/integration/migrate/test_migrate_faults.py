@@ -380,6 +380,22 @@ def test_a_token_that_breaks_down_in_the_middle(failing: tuple[Cli, Shim], sourc
     assert objects(user) <= whole(*NAMES)
 
 
+def test_a_token_is_not_searched_for_every_key(failing: tuple[Cli, Shim], source: Path, tmp_path: Path) -> None:
+    """Each search costs SoftHSM2 a look at every object, so a thousand keys would take minutes."""
+    user, shim = failing
+    searches = []
+    for count in (1, 8):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        keyring = Path(str(make_keyring(folder, "test")["directory"]))
+        add(keyring, *(f"{count}-{number}" for number in range(count)))
+        for action in ("import", "nothing"):
+            shim.clear_trace()
+            assert set(moved(user, keyring).values()) == {action}
+            searches.append(shim.calls()["C_FindObjectsInit"])
+    assert searches[:2] == searches[2:]
+
+
 # --- files and folders -----------------------------------------------------------------------------------------------
 
 
