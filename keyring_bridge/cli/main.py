@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +18,15 @@ from keyring_bridge.errors import BridgeError, InvalidRequest
 
 def run() -> NoReturn:
     """Run ``hsm`` with the process's arguments and end the process."""
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    patience = sys.modules.get("keyring_bridge.patience")
+    if patience is not None and patience.left_behind():
+        # The interpreter would tear itself, and the device's library, down under a thread that sits there.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

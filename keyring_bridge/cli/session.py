@@ -88,7 +88,17 @@ class Session:
 
     @contextmanager
     def keyring(self, *, ask: bool = True) -> Iterator[Keyring]:
-        """Open the whole bridge and yield the caller's keyring (``ask`` as for :meth:`bridge`)."""
+        """Open the whole bridge and yield the caller's keyring (``ask`` as for :meth:`bridge`).
+
+        Neither what it does with one key nor closing it waits for a device that hangs.
+        """
+        from keyring_bridge.patience import patient
+
+        with patient(self._opened(ask=ask), self.config.rpc.deadline_seconds) as keyring:
+            yield keyring
+
+    @contextmanager
+    def _opened(self, *, ask: bool) -> Iterator[Keyring]:
         from keyring_bridge.keyring import Keyring
 
         with self.bridge(ask=ask) as bridge:

@@ -82,9 +82,7 @@ class Access(Session):
             # It has what the commands use, with the same names and errors.
             yield cast("Keyring", AgentKeyring(self._client))
             return
-        from keyring_plugin.shell.patience import patient
-
-        with patient(super().keyring(ask=ask), self.config.rpc.deadline_seconds) as keyring:
+        with super().keyring(ask=ask) as keyring:
             yield keyring
 
     def records(self) -> list[StoredRecord]:

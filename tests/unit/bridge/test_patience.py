@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from keyring_bridge import patience
 from keyring_bridge.errors import DeadlineExceeded, PolicyDenied
-from keyring_plugin.shell import patience
 
 if TYPE_CHECKING:
     from keyring_bridge.keyring import Keyring
@@ -84,7 +84,7 @@ def test_a_device_that_hangs(device: Device, monkeypatch: pytest.MonkeyPatch) ->
 
 PROGRAM = """
 import signal, sys, termios, threading, time
-from keyring_plugin.shell import patience
+from keyring_bridge import patience
 
 class Asks:
     def sign(self, *arguments, **options):

@@ -1,9 +1,9 @@
-"""A keyring whose signatures have a deadline, whatever the device does.
+"""A keyring for commands, whose work with devices has a deadline, whatever the device does.
 
 A call to a device that hangs cannot be interrupted, not even by Ctrl-C: Python handles signals between two steps of its
-own, and only on the main thread. So signatures are made on another thread, which is left behind when their time is
-over; the audit log has the outcome as unknown by then. The program ends without waiting for it
-(:func:`keyring_plugin.main.run`).
+own, and only on the main thread. So the work is done on another thread, which is left behind when its time is over; the
+audit log has the outcome as unknown, or the intent alone, which counts as carried out. A program that left somebody
+behind (:func:`left_behind`) ends without waiting for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from keyring_bridge.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from keyring_bridge.keyring import Keyring
-    from keyring_bridge.model import SignResult
 
 PERSON_SECONDS: Final = 120.0
 """How long a signature may take where a person may be asked for a PIN."""
@@ -33,30 +32,57 @@ _CLOSE_SECONDS: Final = 5.0
 T = TypeVar("T")
 
 
+_WITH_DEVICES: Final = frozenset(
+    {
+        "adopt",
+        "destroy",
+        "generate",
+        "import_priv_key",
+        "import_priv_key_hex",
+        "new_account",
+        "new_mnemonic",
+        "rename",
+        "unlock",
+    }
+)
+"""Methods of a keyring that make, change or open one thing in a device. Those that sign take a deadline besides."""
+
+_SIGNING: Final = frozenset({"sign", "sign_arbitrary", "sign_by_address", "sign_digest"})
+
+_left: list[threading.Thread] = []
+
+
+def left_behind() -> bool:
+    """Tell whether a thread of this process still sits in a device that did not answer in time."""
+    return any(thread.is_alive() for thread in _left)
+
+
 class PatientKeyring:
-    """A keyring, except that signing ends in time.
+    """A keyring, except that what it does with devices ends in time.
+
+    Its methods raise DeadlineExceeded if the device did not answer.
 
     Args:
-        keyring: Makes the signatures.
-        seconds: How long each may take.
+        keyring: Does the work.
+        seconds: How long each piece may take.
     """
 
     def __init__(self, keyring: Keyring, seconds: float) -> None:
         self._keyring = keyring
         self._seconds = seconds
 
-    def sign(self, *arguments: Any, **options: Any) -> SignResult:
-        """See :meth:`keyring_bridge.keyring.Keyring.sign`.
-
-        Raises:
-            DeadlineExceeded: The device did not answer in time.
-        """
-        deadline = time.monotonic() + (max(self._seconds, PERSON_SECONDS) if _has_terminal() else self._seconds)
-        options = {**options, "deadline": deadline}
-        return _until(deadline + _GRACE_SECONDS, lambda: self._keyring.sign(*arguments, **options))
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._keyring, name)
+        method = getattr(self._keyring, name)
+        if name not in _SIGNING | _WITH_DEVICES:
+            return method
+
+        def in_time(*arguments: Any, **options: Any) -> Any:
+            deadline = time.monotonic() + (max(self._seconds, PERSON_SECONDS) if _has_terminal() else self._seconds)
+            if name in _SIGNING:
+                options = {**options, "deadline": deadline}
+            return _until(deadline + _GRACE_SECONDS, lambda: method(*arguments, **options))
+
+        return in_time
 
 
 @contextmanager
@@ -69,6 +95,7 @@ def patient(opening: AbstractContextManager[Keyring], seconds: float) -> Iterato
         closing = threading.Thread(target=opening.__exit__, args=(None, None, None), daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)
+        _left.append(closing)
 
 
 def _until(deadline: float, step: Callable[[], T]) -> T:
@@ -82,14 +109,19 @@ def _until(deadline: float, step: Callable[[], T]) -> T:
         except BaseException as error:
             failures.append(error)
 
-    worker = threading.Thread(target=run, name="shell-sign", daemon=True)
+    worker = threading.Thread(target=run, name="device", daemon=True)
     with _terminal_as_it_is():
         worker.start()
-        worker.join(max(0.0, deadline - time.monotonic()))
+        try:
+            worker.join(max(0.0, deadline - time.monotonic()))
+        except BaseException:  # Ctrl-C
+            _left.append(worker)
+            raise
         if failures:
             raise failures[0]
         if not results:
-            hint = "the audit log has what became of the signature, as far as that is known"
+            _left.append(worker)
+            hint = "the audit log has what became of it, as far as that is known"
             raise DeadlineExceeded("the device did not answer before the deadline", hint=hint)
     return results[0]
 
