@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from keyring_bridge.errors import Exit
-from tests.integration.cli.harness import Cli
 from tests.integration.cli.test_tx_commands import unsigned
 from tests.integration.plugin.test_plugin_process import through_shim
-from tests.shim.shim import Shim
+
+if TYPE_CHECKING:
+    from tests.integration.cli.harness import Cli
+    from tests.shim.shim import Shim
 
 pytestmark = pytest.mark.softhsm
 
