@@ -149,7 +149,7 @@ class Undo:
         info = mine[0] if mine else None
         record = self._keys.record_of(key)
         stays = "" if info is not None or not found else "the key in the token was there before"
-        foreign = "" if record is None else self._foreign(key, record, info)
+        foreign = "" if record is None else self._foreign(key, record, info, bool(found))
         if foreign:
             record, stays = None, foreign
         if (info is not None or record is not None) and (source_key is None or not same_key(source_key, key)):
@@ -162,8 +162,10 @@ class Undo:
                 hand_back(signed, None, key.name)
         return Step(key, source_key, info, record, signed, stays)
 
-    def _foreign(self, key: KeyState, record: StoredRecord, info: KeyInfo | None) -> str:
+    def _foreign(self, key: KeyState, record: StoredRecord, info: KeyInfo | None, in_token: bool) -> str:
         """Return why a record is not this migration's to remove; empty if it is."""
+        if key.how == "imported" and info is None and in_token:
+            return "the token's key, and so its record, came there in another way since"
         if key.how == "there" and info is None:
             return "its record was there before"
         if not key.how and info is None and key.intended != Action.SAVE:

@@ -15,9 +15,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.store.sqlite import SqliteStore
 from tests.integration.migrate.folders import contents, private_objects, restore, snapshot
 from tests.integration.migrate.killing import NOTES, moments, run_until
+from tests.keyring_directories import write_key
 
 if TYPE_CHECKING:
     from tests.integration.cli.harness import Cli
@@ -223,13 +225,17 @@ def test_links_keep_all_files(one: tuple[Cli, Path], tmp_path: Path) -> None:
     assert "symbolic link" in refused(user, source, *ALONE)
 
 
-def test_an_address_item_that_leads_to_another_name_by_now_stays(token: Cli, keyring: Copy) -> None:
-    source = keyring("v053", "test")
-    leading = source / f"{address_of('alice')}.address"
-    token.ok("migrate", str(source), "--key", "alice again", "--rename", "alice again=alice")
-    token.ok("migrate", "retire", str(source), *ALONE)
-    assert not leading.exists()
-    assert (source / "alice.info").exists()
+def test_a_second_copy_stays_with_the_address_item_that_leads_to_it_by_now(token: Cli, tmp_path: Path) -> None:
+    folder, secret = tmp_path / "keyring-test", os.urandom(32)
+    folder.mkdir(mode=0o700)
+    leading = f"{write_key(folder, 'alice', KeyType.SECP256K1, secret).address.hex()}.address"
+    token.ok("migrate", str(folder))
+    # As the SDK does it: the address item is repointed.
+    write_key(folder, "copy", KeyType.SECP256K1, secret)
+    done = token.run("migrate", "retire", str(folder), *ALONE)
+    assert done.code == 0
+    assert "copy IS A SECOND COPY" in done.err
+    assert contents(folder).keys() == {"copy.info", leading}
 
 
 def address_of(name: str) -> str:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cosmos_formats import sign_state, signer_files
+from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.store.base import LastSigned
 from keyring_bridge.store.sqlite import SqliteStore
 from tests.integration.migrate.folders import contents, private_objects, restore, snapshot
 from tests.integration.migrate.killing import NOTES, moments, run_until
+from tests.keyring_directories import write_key
 
 if TYPE_CHECKING:
     from tests.integration.cli.harness import Cli
@@ -81,6 +83,21 @@ def test_what_was_there_before_stays(token: Cli, keyring: Copy, tmp_path: Path) 
     assert told == {"alice": (False, False), "a/b": (False, True), "two words": (True, True)}
     assert names(token) == ["alice"]
     assert private_objects(token) == Counter(["alice", "a/b"])
+
+
+def test_a_key_that_came_in_another_way_since_stays(token: Cli, tmp_path: Path) -> None:
+    secret = os.urandom(32)
+    folder = tmp_path / "keyring-test"
+    folder.mkdir(mode=0o700)
+    write_key(folder, "alice", KeyType.SECP256K1, secret)
+    write_key(folder, "bob", KeyType.SECP256K1, os.urandom(32))
+    token.ok("migrate", str(folder))
+    token.ok("keys", "delete", "alice", "--destroy", "--yes")
+    token.ok("keys", "import-hex", "alice", "--source", "stdin", stdin=secret.hex().encode())
+    done = token.json("migrate", "undo", str(folder), "--yes")
+    told = {key["name"]: (key["key_destroyed"], key["record_removed"]) for key in done["keys"]}
+    assert told == {"alice": (False, False), "bob": (True, True)}
+    assert (names(token), private_objects(token)) == (["alice"], Counter(["alice"]))
 
 
 def test_a_source_that_lost_a_key_keeps_the_tokens(token: Cli, keyring: Copy) -> None:
