@@ -84,7 +84,8 @@ class StateFile:
         from keyring_bridge.config.files import write_atomic
 
         before = self.read()
-        if before is not None and before >= signed:
+        # Chains begin at height 1: at 0 nothing was ever signed.
+        if signed.height == 0 or (before is not None and before >= signed):
             return False
         state = sign_state.SignState(signed.height, signed.round, signed.step)
         # What a link leads to is written, as its signer would do.

@@ -82,3 +82,26 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=None)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("argv", "handler", "named"),
+    [
+        (["migrate", "/home/keyring-file"], "migrate", "/home/keyring-file"),
+        (["migrate", "--dry-run", "x"], "migrate", "x"),
+        (["migrate", "--mnemonic", "prompt"], "migrate", None),
+        (["migrate", "verify"], "verify", None),
+        (["migrate", "-o", "json", "-v", "--config=x", "verify", "abcd"], "verify", "abcd"),
+        (["-o", "json", "migrate", "list"], "list_migrations", None),
+        (["migrate", "retire", "abcd", "--yes"], "retire", "abcd"),
+        # A source that is called like one of the commands.
+        (["migrate", "./verify"], "migrate", "./verify"),
+        (["migrate", "--", "verify"], "migrate", "verify"),
+        (["migrate", "--key", "verify", "list"], "migrate", "list"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_migrate_is_a_command_and_has_commands(argv: list[str], handler: str, named: str | None) -> None:
+    arguments = build_parser().parse_args(argv)
+    assert arguments.handler.__name__ == handler
+    assert getattr(arguments, "source", getattr(arguments, "migration", None)) == named
