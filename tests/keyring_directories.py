@@ -30,7 +30,9 @@ def new_secret(key_type: KeyType) -> bytes:
     return b"\1" + os.urandom(31)
 
 
-def write_key(folder: Path, name: str, key_type: KeyType, secret: bytes, *, url: str = "") -> PublicKey:
+def write_key(
+    folder: Path, name: str, key_type: KeyType, secret: bytes, *, url: str = "", rounds: int = 2
+) -> PublicKey:
     """Write a local key and its address item."""
     public_key = public_half(key_type, bytearray(secret), url)
     stored = secret + public_key.data if key_type is KeyType.ED25519 else secret
@@ -41,8 +43,8 @@ def write_key(folder: Path, name: str, key_type: KeyType, secret: bytes, *, url:
     empty = wire.message_field(Local.number, b"")
     assert record.endswith(empty)
     whole = record.removesuffix(empty) + wire.message_field(Local.number, wire.message_field(1, packed))
-    write_item(folder, f"{name}.info", whole)
-    write_item(folder, f"{public_key.address.hex()}.address", f"{name}.info".encode())
+    write_item(folder, f"{name}.info", whole, rounds=rounds)
+    write_item(folder, f"{public_key.address.hex()}.address", f"{name}.info".encode(), rounds=rounds)
     return public_key
 
 
@@ -52,11 +54,13 @@ def write_offline(folder: Path, name: str, public_key: PublicKey) -> None:
     write_item(folder, f"{public_key.address.hex()}.address", f"{name}.info".encode())
 
 
-def write_item(folder: Path, key: str, data: bytes, *, under: str | None = None, password: bytes | None = None) -> None:
+def write_item(
+    folder: Path, key: str, data: bytes, *, under: str | None = None, password: bytes | None = None, rounds: int = 2
+) -> None:
     """Write an item, perhaps under another item's name."""
     if password is None:
         password = TEST_PASSWORD if folder.name == "keyring-test" else PASSWORD
-    write(folder / file_name(under or key), item(key, data, password))
+    write(folder / file_name(under or key), item(key, data, password, rounds=rounds))
 
 
 def item_path(folder: Path, name: str) -> Path:

@@ -13,6 +13,7 @@ from tests.bench.chain import chain
 from tests.bench.cold import cold
 from tests.bench.figures import REPORT, tell
 from tests.bench.lab import Lab, open_lab
+from tests.bench.migrate import migrate
 from tests.bench.modes import modes
 from tests.bench.policy import policy
 from tests.bench.scale import scale
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "agent": lambda lab, quick: agent(lab, rounds=5 if quick else 25, count=20 if quick else 40),
     "chain": lambda lab, quick: chain(lab, rounds=3 if quick else 15),
     "policy": lambda lab, quick: policy(turns=5 if quick else 25, count=100 if quick else 400),
+    "migrate": lambda lab, quick: migrate(lab, count=60 if quick else 1000, few=20 if quick else 100),
     "modes": lambda lab, quick: modes(lab, turns=3 if quick else 11, batch=200 if quick else 1000),
 }
 
