@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,12 @@ def add_starters(
     Returns:
         Names of the keys that had no policy.
     """
+    if len(fingerprints) > 1:
+        try:
+            return _append_starters(path, fingerprints, chain_id, messages)
+        except PolicyInvalid:
+            # It is broken, or its table of keys takes no more at the file's end; what follows tells, or can do it.
+            pass
     import tomlkit
 
     with _file(path).changing(new=_new) as document:
@@ -64,6 +71,35 @@ def add_starters(
         new = tuple(key for key in fingerprints if key not in keys)
         for key in new:
             keys[key] = _starter(fingerprints[key], chain_id, messages)
+    return new
+
+
+def _append_starters(
+    path: Path, fingerprints: Mapping[str, str], chain_id: str | None, messages: Sequence[str]
+) -> tuple[str, ...]:
+    """Write new tables at the end of the file as text: a thousand of them would keep tomlkit busy for seconds."""
+    import tomlkit
+
+    from keyring_bridge.config.files import read_trusted, write_atomic
+
+    keys = tomlkit.table(is_super_table=True)
+    keys["NAME"] = _starter("FINGERPRINT", chain_id, messages)
+    before_name, _, rest = tomlkit.dumps({"keys": keys}).partition("NAME")
+    after_name, _, end = rest.partition("FINGERPRINT")
+    file = _file(path)
+    with file.writing(make_folder=True) as real:
+        try:
+            content = bytes(read_trusted(real, what=file.what, limit=file.limit))
+        except FileNotFoundError:
+            content = tomlkit.dumps(_new()).encode()
+        known = parse_policy(content, real).keys
+        new = tuple(key for key in fingerprints if key not in known)
+        if new:
+            names = {key: json.dumps(key, ensure_ascii=False) for key in new}
+            tables = (f"\n{before_name}{names[key]}{after_name}{fingerprints[key]}{end}" for key in new)
+            text = content.rstrip() + b"\n" + "".join(tables).encode()
+            file.check(text, real)
+            write_atomic(real, text)
     return new
 
 

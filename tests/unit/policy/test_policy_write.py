@@ -7,7 +7,7 @@ import pytest
 from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import InsecureFile, PolicyInvalid
 from keyring_bridge.policy import Policy
-from keyring_bridge.policy.write import add_starter, remove_key, rename_key
+from keyring_bridge.policy.write import add_starter, add_starters, remove_key, rename_key
 
 FINGERPRINT = "0a" * 32
 SEND = "/cosmos.bank.v1beta1.MsgSend"
@@ -50,6 +50,39 @@ def test_starter_without_a_chain_says_so(path: Path) -> None:
     add_starter(path, "ops", FINGERPRINT, None, [SEND])
     assert Policy.load(path).keys["ops"].chains == frozenset()
     assert "chains = [] # no chain yet" in path.read_text()
+
+
+def test_many_starters_are_what_each_would_be(path: Path, tmp_path: Path) -> None:
+    one_by_one = tmp_path / "one by one.toml"
+    fingerprints = {name: f"{number:064x}" for number, name in enumerate(NAMES)}
+    for chain in (None, "ve-1"):
+        for name, fingerprint in fingerprints.items():
+            assert add_starter(one_by_one, name, fingerprint, chain, [SEND])
+        assert add_starters(path, fingerprints, chain, [SEND]) == tuple(NAMES)
+        assert Policy.load(path).keys == Policy.load(one_by_one).keys
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert add_starters(path, {"ops": "0b" * 32, "new": "0c" * 32}, "ve-2", [SEND]) == ("new",)
+        assert Policy.load(path).keys["ops"].fingerprint == fingerprints["ops"]
+        assert path.read_text().count("# Who may ask") == len(NAMES) + 1
+        path.unlink()
+        one_by_one.unlink()
+
+
+RULES = (f'fingerprint = "{FINGERPRINT}"', 'chains = ["ve-1"]', 'sign_modes = ["direct"]', f'messages = ["{SEND}"]')
+TABLES = ("[keys]\n", '[keys."a"]\n' + "\n".join(RULES), "[keys]\nb = {" + ", ".join(RULES) + "}")
+
+
+@pytest.mark.parametrize("keys", ["", "# end", *TABLES])
+def test_many_starters_beside_what_a_person_wrote(path: Path, keys: str) -> None:
+    path.write_text(f"version = 1\n{keys}")
+    path.chmod(0o600)
+    known = set(Policy.load(path).keys)
+    assert add_starters(path, {"a": FINGERPRINT, "b": FINGERPRINT, "c": FINGERPRINT}, "ve-1", [SEND])
+    assert Policy.load(path).keys.keys() == {"a", "b", "c"} | known
+    assert path.read_text().startswith(f"version = 1\n{keys}")
+    path.write_text("version = 1\nkeys = 7")
+    with pytest.raises(PolicyInvalid):
+        add_starters(path, {"a": FINGERPRINT, "b": FINGERPRINT}, "ve-1", [SEND])
 
 
 def test_starter_leaves_an_existing_policy_alone(path: Path) -> None:
