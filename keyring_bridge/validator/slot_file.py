@@ -20,7 +20,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from keyring_bridge.store.files import check_file
@@ -90,6 +90,48 @@ def create(path: Path, public_key: PublicKey, chain_id: str, floor: Watermark) -
         raise WouldLower("there is a watermark of this key on this chain already", detail=str(path)) from None
     except OSError as error:
         raise _failed("cannot be written", path, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a file says, seen from outside.
+
+    Attributes:
+        mark: The later of the good slots, with its signature; None if there is none.
+        by_hand: A person set it, not a request.
+        bad: Which slots are bad, and why.
+    """
+
+    mark: Watermark | None
+    by_hand: bool
+    bad: tuple[str, ...]
+
+
+def look(path: Path, public_key: PublicKey, chain_id: str) -> Look:
+    """Read a file that another process may have open. What it says may have changed when this returns.
+
+    Raises:
+        WatermarkMissing: There is no file.
+        WatermarkFailed: It cannot be read.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            check_file(os.fstat(fd), path, _WHAT)
+            content = os.pread(fd, SIZE, 0)
+        finally:
+            os.close(fd)
+    except FileNotFoundError:
+        raise WatermarkMissing("nobody said what this key signed before on this chain", detail=str(path)) from None
+    except OSError as error:
+        raise _failed("cannot be read", path, error) from error
+    owner = owner_of(public_key.data, chain_id)
+    slots, bad = _slots(content, owner)
+    if not slots:
+        return Look(None, False, bad)
+    slot, _ = max(slots, key=lambda item: item[0].sequence)
+    mark = replace(slot.mark, signature=read_signature(content[_SIGNATURE_AT:], slot.mark, owner))
+    return Look(mark, slot.by_hand, bad)
 
 
 class WatermarkFile:
@@ -216,18 +258,14 @@ class WatermarkFile:
     def _recover(self, audit_tail: Place | None) -> tuple[Slot, int]:
         """Find what was signed last, and write it into the other slot before it is believed."""
         content = os.pread(self._fd, SIZE, 0)
-        slots: list[tuple[Slot, int]] = []
-        for at in (0, 1):
-            try:
-                slots.append((read_slot(content[at * BLOCK : (at + 1) * BLOCK], self._owner), at))
-            except BadBlock as error:
-                self.found = f"slot {at}: {error}"
+        slots, bad = _slots(content, self._owner)
+        self.found = "; ".join(bad) or None
         last, at = self._newest(slots, audit_tail)
         mark = replace(last.mark, signature=read_signature(content[_SIGNATURE_AT:], last.mark, self._owner))
         last = replace(last, mark=mark)
         if audit_tail is not None and audit_tail > mark.place:
             self.found = f"the audit log is at {_told(audit_tail)}, above {_told(mark.place)}"
-            last = Slot(last.sequence, Watermark(audit_tail, moment=mark.moment), by_hand=True)
+            last = Slot(last.sequence, Watermark(audit_tail, moment=mark.moment))
         self._current, self._at, self._usable = last, at, True
         self._put(replace(last, sequence=last.sequence + 1))
         return self._current, self._at
@@ -289,6 +327,17 @@ class WatermarkFile:
             raise _failed("is not in its place any more", self._path, error) from error
         if (status.st_dev, status.st_ino) != self._identity:
             raise _failed("was replaced by another file", self._path)
+
+
+def _slots(content: bytes, owner: bytes) -> tuple[list[tuple[Slot, int]], tuple[str, ...]]:
+    """Return the good slots and where each is, and what is wrong with the others."""
+    slots, bad = [], []
+    for at in (0, 1):
+        try:
+            slots.append((read_slot(content[at * BLOCK : (at + 1) * BLOCK], owner), at))
+        except BadBlock as error:
+            bad.append(f"slot {at}: {error}")
+    return slots, tuple(bad)
 
 
 def _sync_folder(path: Path) -> None:

@@ -182,7 +182,9 @@ def decide(mark: Watermark, request: Request, limits: Limits, now: int) -> Decis
     if request.said.round < 0:
         raise ConsensusRefused(_text(request, "negative round"))
     _check_height(mark, request, limits, now)
-    return Decision(Watermark(request.place, request.sign_bytes, moment=now), True, request.said.timestamp)
+    # The moment never goes back either: a clock that was set back and then right would allow more.
+    new = Watermark(request.place, request.sign_bytes, moment=max(now, mark.moment))
+    return Decision(new, True, request.said.timestamp)
 
 
 def _check_order(last: Place, request: Request) -> None:

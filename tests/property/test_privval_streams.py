@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +20,7 @@ from cosmos_formats.privval.identity import Identity
 from cosmos_formats.privval.model import YEAR_1, YEAR_9999_END, BlockId, Proposal, SignedType, Timestamp, Vote
 from cosmos_formats.privval.secret_connection import SecretConnection, State
 from cosmos_formats.pubkeys import KeyType, PublicKey
+from tests.privval_vectors import load
 
 
 def signed(bits: int) -> st.SearchStrategy[int]:
@@ -116,6 +119,32 @@ def test_mutated_messages_are_read_or_refused(message: messages.Message, data: s
     with suppress(InvalidMessage):
         read = messages.decode(changed)
         assert messages.decode(messages.encode(read)) == read
+
+
+FRAMES = int(os.environ.get("PRIVVAL_FRAMES", "20000"))
+"""How many frames are mutated below; 200,000 by hand, before a release."""
+
+
+def test_mutated_frames_of_cometbft_are_read_or_refused() -> None:
+    seed = random.randrange(1 << 32)  # noqa: S311 - any number will do
+    chance = random.Random(seed)  # noqa: S311 - nothing here is secret
+    frames = [bytes.fromhex(vector["bytes"]) for vector in load("messages")]
+    read = 0
+    for number in range(FRAMES):
+        changed = bytearray(chance.choice(frames))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(changed) + 1)
+            if chance.random() < 0.7:
+                changed[at : at + 1] = chance.randbytes(1)
+            elif chance.random() < 0.5:
+                del changed[at : at + chance.randint(1, 40)]
+            else:
+                changed[at:at] = chance.choice(frames)[: chance.randint(0, 60)]
+        with suppress(InvalidMessage):
+            message = messages.decode(bytes(changed))
+            read += 1
+            assert messages.decode(messages.encode(message)) == message, (seed, number)
+    assert FRAMES // 20 < read < FRAMES
 
 
 @given(st.binary(max_size=300))

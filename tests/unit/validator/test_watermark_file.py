@@ -20,7 +20,7 @@ from keyring_bridge.validator.errors import (
     WatermarkMoved,
     WouldLower,
 )
-from keyring_bridge.validator.slot_file import SIZE, WatermarkFile
+from keyring_bridge.validator.slot_file import SIZE, Look, WatermarkFile
 from keyring_bridge.validator.slots import BLOCK, LARGEST_SIGN_BYTES, BadBlock, Slot
 from keyring_bridge.validator.watermark import Place, Watermark
 from tests.consensus import CHAIN, FRESH, NOW, START, Device, new_file, open_file, vote
@@ -319,6 +319,29 @@ def test_what_is_found_is_written_again_before_it_is_believed(tmp_path: Path) ->
     both = [slot for slot in slots_of(path.read_bytes()) if slot is not None]
     assert [slot.mark for slot in both] == [new, new]
     file.close()
+
+
+def test_a_look_from_outside(tmp_path: Path) -> None:
+    path = new_file(tmp_path)
+    assert slot_file.look(path, KEY, CHAIN) == Look(FRESH, True, ())
+    file = open_file(path)
+    last = signed(file, 3)
+    before = path.read_bytes()
+    assert slot_file.look(path, KEY, CHAIN) == Look(last, False, ())
+    assert slot_file.look(path, KEY, "another").mark is None
+    assert path.read_bytes() == before
+    file.close()
+    damage(path, 0)
+    found = slot_file.look(path, KEY, CHAIN)
+    assert found.mark is not None
+    assert len(found.bad) == 1
+    damage(path, BLOCK)
+    assert len(slot_file.look(path, KEY, CHAIN).bad) == 2
+    path.chmod(0o620)
+    with pytest.raises(InsecureFile):
+        slot_file.look(path, KEY, CHAIN)
+    with pytest.raises(WatermarkMissing):
+        slot_file.look(tmp_path / "none", KEY, CHAIN)
 
 
 # --- by hand ---------------------------------------------------------------------------------------------------------

@@ -76,6 +76,14 @@ def test_heights_that_a_chain_cannot_have_reached(elapsed: int, height: int, sig
     assert str(caught.value) == f"error signing vote: height {height} is too far above the last height 100"
 
 
+def test_a_clock_that_was_set_back_and_then_right_allows_no_more() -> None:
+    hour = 3_600_000
+    mark = decide(taken(vote(100)), request(vote(101)), Limits(), NOW - hour).mark
+    assert mark.moment == NOW
+    with pytest.raises(HeightTooFar):
+        decide(mark, request(vote(1102)), Limits(), NOW)
+
+
 def test_a_forged_request_does_not_use_up_all_heights() -> None:
     with pytest.raises(HeightTooFar):
         decide(taken(vote(100)), request(vote(HIGHEST)), Limits(), NOW)
