@@ -11,8 +11,10 @@ from cosmos_formats.privval.model import BlockId, Proposal, SignedType, Timestam
 FOLDER = Path(__file__).parents[1] / "fixtures" / "privval"
 
 
-def load(name: str) -> list[dict[str, Any]]:
-    vectors: list[dict[str, Any]] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["vectors"]
+def load(name: str, folder: str = "privval") -> list[dict[str, Any]]:
+    vectors: list[dict[str, Any]] = json.loads((FOLDER.parent / folder / f"{name}.json").read_text(encoding="utf-8"))[
+        "vectors"
+    ]
     assert vectors
     return vectors
 
