@@ -12,13 +12,14 @@ from pathlib import Path
 MODULE = Path(__file__).parents[2] / "fixtures" / "gen"
 
 
-def build(name: str) -> Path:
+def build(name: str, module: Path = MODULE) -> Path:
     """Build a program, or find it built by an earlier run with the same sources.
 
     The first build compiles the whole SDK: minutes with a cold build cache, seconds afterwards.
 
     Args:
         name: Of the program's folder in the module.
+        module: The module's folder.
 
     Returns:
         The executable file.
@@ -27,7 +28,7 @@ def build(name: str) -> Path:
         FileNotFoundError: There is no Go toolchain.
         subprocess.CalledProcessError: It doesn't build; the compiler has said why on stderr.
     """
-    program = _cache() / digest(name) / name
+    program = _cache() / digest(name, module) / name
     if program.exists():
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +36,7 @@ def build(name: str) -> Path:
         if program.exists():
             return program
         built = Path(folder) / name
-        subprocess.run(["go", "build", "-o", str(built), f"./{name}"], cwd=MODULE, env=environment(), check=True)
+        subprocess.run(["go", "build", "-o", str(built), f"./{name}"], cwd=module, env=environment(), check=True)
         built.replace(program)
     return program
 
@@ -53,14 +54,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0"}
 
 
-def digest(name: str) -> str:
+def digest(name: str, module: Path = MODULE) -> str:
     """Name the state of everything that goes into a program, the toolchain too."""
-    version = subprocess.run(["go", "version"], cwd=MODULE, check=True, capture_output=True).stdout
+    version = subprocess.run(["go", "version"], cwd=module, check=True, capture_output=True).stdout
     state = hashlib.sha256(version)
-    sources = sorted(path for folder in (name, "internal") for path in (MODULE / folder).rglob("*") if path.is_file())
-    for path in (MODULE / "go.mod", MODULE / "go.sum", *sources):
+    sources = sorted(path for folder in (name, "internal") for path in (module / folder).rglob("*") if path.is_file())
+    for path in (module / "go.mod", module / "go.sum", *sources):
         content = path.read_bytes()
-        state.update(f"{path.relative_to(MODULE).as_posix()} {len(content)}\n".encode())
+        state.update(f"{path.relative_to(module).as_posix()} {len(content)}\n".encode())
         state.update(content)
     return state.hexdigest()[:32]
 
