@@ -254,7 +254,7 @@ def look_at_policy(config: Config, records: list[StoredRecord], found: Findings)
             for record in signing
             if record.name in rules and rules[record.name].fingerprint not in (None, record.fingerprint)
         ),
-        blind=tuple(sorted(name for name, rule in rules.items() if rule.unsafe_blind_signing)),
+        blind=tuple(sorted(name for name, rule in rules.items() if rule.mentions("unsafe_blind_signing"))),
     )
     for names, what in (
         (health.without, "keys without a policy sign nothing"),

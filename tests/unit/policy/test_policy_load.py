@@ -7,6 +7,7 @@ from cosmos_formats.signing import SignMode
 from keyring_bridge.errors import ConfigError, InsecureFile, PolicyInvalid
 from keyring_bridge.policy import KeyPolicy, MessagePatterns, Policy
 from keyring_bridge.policy.patterns import needs_exact_name
+from keyring_bridge.policy.rules import AllOf, AnyOf
 
 FINGERPRINT = "0a" * 32
 KEY = f"""
@@ -205,3 +206,96 @@ def test_types_that_no_wildcard_covers(type_url: str, exact: bool) -> None:
 def test_patterns_are_listed_as_they_are_written() -> None:
     patterns = ["/b.c.*", "/a.b.D", "/a.b.C"]
     assert list(MessagePatterns.of(patterns)) == ["/a.b.C", "/a.b.D", "/b.c.*"]
+
+
+LIMITS = '[{{ signatures = 5, per = "minute", {} }}]'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (key(recipients='["ve1 x"]'), "keys.ops: recipients: 've1 x' is no address"),
+        (key(recipients='[""]'), "recipients: '' is no address"),
+        (key(denied_recipients='["alice"]'), "denied_recipients: 'alice' is no address"),
+        (key(max_amount='{ uve = "1.5" }'), "keys.ops: max_amount.uve: expected a whole number"),
+        (key(max_amount="{ uve = -1 }"), "max_amount.uve: expected a whole number"),
+        (key(max_amount='{ uve = "010" }'), "max_amount.uve: expected a whole number"),
+        (key(max_amount="{ uve = 1.5 }"), "keys.ops.max_amount.uve: expected a string, got a number"),
+        (key(max_amount='{ "uve " = 1 }'), "max_amount: 'uve ' is no denomination"),
+        (key(max_amount="5"), "keys.ops.max_amount: expected a table, got an integer"),
+        (key(max_fee="{ u = 1 }"), "max_fee: 'u' is no denomination"),
+        (key(max_gas="-1"), "max_gas is negative"),
+        (key(max_amonut="{}"), "keys.ops.max_amonut: unknown key; did you mean 'max_amount'?"),
+        (key(operations='["delet"]'), "keys.ops.operations[0]: is 'delet'"),
+        (key(operations='["generate"]'), "keys.ops.operations[0]: is 'generate'"),
+        (key(times='["monday"]'), "'monday' is no time"),
+        (key(times='["mon-fri 08:00-25:00"]'), "a time is between 00:00 and 24:00"),
+        (key(times='["08:00-08:00"]'), "its end is not its beginning"),
+        (key(times='["xyz 08:00-09:00"]'), "the days are mon, tue"),
+        (key(times='["08:00-09:00 Europe/Atlantis"]'), "knows no time zone 'Europe/Atlantis'"),
+        (key(unknown_spending='["*"]'), "'*' is neither"),
+        (key(any_of="[]"), "keys.ops: any_of is empty"),
+        (key(all_of="[]"), "keys.ops: all_of is empty"),
+        (key(any_of="[{}]"), "keys.ops: any_of[0] states no condition"),
+        (key(any_of='[{ name = "a" }]'), "any_of[0] states no condition"),
+        (key(any_of="[{ unsafe_blind_signing = true }]"), "any_of[0] states no condition"),
+        (key(any_of="[{ max_gas = 1, any_of = [] }]"), "keys.ops.any_of[0]: any_of is empty"),
+        (key(any_of="[{ max_gass = 1 }]"), "keys.ops.any_of[0].max_gass: unknown key; did you mean 'max_gas'?"),
+        (key(any_of='[{ max_gas = 1, fingerprint = "" }]'), "keys.ops.any_of[0].fingerprint: unknown key"),
+        (key(any_of='[{ name = "a b", max_gas = 1 }]'), "name must be"),
+        (key(any_of='[{ name = "a", max_gas = 1 }, { name = "a", max_gas = 2 }]'), "any_of: two tables have one name"),
+        (key(name='"a"'), "name is for the tables of all_of and any_of"),
+        (
+            key(chains="", any_of='[{ chains = ["a-1"] }, { max_gas = 1 }]'),
+            "keys.ops.chains: is missing: state it here, or in every table of any_of",
+        ),
+        (key(messages="", all_of="[{ max_gas = 1 }]"), "keys.ops.messages: is missing: state it here"),
+        (key(limits='[{ per = "day" }]'), "keys.ops.limits[0]: a limit is about signatures or about an amount"),
+        (key(limits='[{ per = "day", signatures = 1, amount = { uve = 1 } }]'), "state one of the two"),
+        (key(limits="[{ signatures = 1 }]"), "keys.ops.limits[0].per: is missing"),
+        (key(limits='[{ signatures = 0, per = "day" }]'), "signatures must be 1 to"),
+        (key(limits='[{ signatures = 1, per = "weekly" }]'), "per: 'weekly' is none of second, minute, hour, day"),
+        (key(limits='[{ signatures = 1, per = "32d" }]'), "of 31 days at most"),
+        (key(limits='[{ signatures = 1, per = "0s" }]'), "per: '0s' is none of"),
+        (key(limits=LIMITS.format("burst = 6")), "burst must be 1 to the number of signatures"),
+        (key(limits=LIMITS.format("burst = 0")), "burst must be 1 to the number of signatures"),
+        (key(limits=LIMITS.format("callers = []")), "the limit would be nobody's"),
+        (key(limits=LIMITS.format('callers = ["bob"]')), "'bob' is no caller"),
+        (key(limits=LIMITS.format("each_calle = true")), "did you mean 'each_caller'?"),
+        (
+            key(limits='[{ signatures = 1, per = "day", name = "a" }, { signatures = 2, per = "day", name = "a" }]'),
+            "keys.ops.limits: two limits have one name",
+        ),
+        ('version = 1\n[[limits]]\nper = "day"', "limits[0]: a limit is about"),
+        ("version = 1\n[manage]\ngenrate = []", "manage.genrate: unknown key; did you mean 'generate'?"),
+        ('version = 1\n[manage]\ndelete = ["root"]', "'root' is no caller"),
+        ('version = 1\n[manage]\ndelete = "uid:0"', "manage.delete: expected a list, got a string"),
+        (key(callers='["*"]'), "'*' is no caller"),
+        ("version = 1\n[keys.ops]\n" + "any_of = [{" * 300 + "}]" * 300, "nested too deeply"),
+    ],
+)
+def test_what_is_wrong_with_the_newer_keys_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = put(tmp_path, content)
+    with pytest.raises(PolicyInvalid) as caught:
+        Policy.load(path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_more_tables_than_anybody_writes(tmp_path: Path) -> None:
+    tables = ", ".join(["{ max_gas = 1 }"] * 2001)
+    with pytest.raises(PolicyInvalid, match="more than 2000 tables"):
+        Policy.load(put(tmp_path, key(any_of=f"[{tables}]")))
+
+
+def test_nothing_stated_is_nothing_allowed() -> None:
+    """Also for a policy that a program makes."""
+    rule = KeyPolicy(fingerprint=FINGERPRINT).rule
+    assert {one.name for one in rule.rules} >= {"chains", "sign_modes", "messages"}
+
+
+def test_an_empty_conjunction_or_choice_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="all_of is empty"):
+        AllOf("", ())
+    with pytest.raises(ValueError, match="any_of is empty"):
+        AnyOf(())
