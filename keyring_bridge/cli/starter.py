@@ -7,11 +7,12 @@ widen or to narrow: one chain, DIRECT sign documents, a bank send.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyring_bridge.model import Purpose
+from keyring_bridge.model import Action, Purpose
 
 if TYPE_CHECKING:
     from keyring_bridge.cli.parser import Parser
@@ -108,7 +109,7 @@ def write_starters(
 
 
 def write_empty_policy(path: Path, chain_id: str | None) -> bool:
-    """Write a policy that allows nothing and shows how one is written, unless there is a policy.
+    """Write a policy that lets this user manage keys and nobody sign, and shows how one is written; unless there is one.
 
     Returns:
         Whether it was written.
@@ -118,8 +119,9 @@ def write_empty_policy(path: Path, chain_id: str | None) -> bool:
     if path.exists():
         return False
     chain = json.dumps(chain_id if chain_id is not None else "CHAIN-ID", ensure_ascii=False)
+    manage = "\n".join(f'{action} = ["uid:{os.getuid()}"]' for action in Action)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomic(path, _EMPTY_POLICY.format(chain=chain, message=DEFAULT_MESSAGES[0]).encode())
+    write_atomic(path, _EMPTY_POLICY.format(chain=chain, message=DEFAULT_MESSAGES[0], manage=manage).encode())
     return True
 
 
@@ -127,6 +129,10 @@ _EMPTY_POLICY = """\
 # What each key may sign. What is not allowed here is denied; a key that is not here signs nothing.
 # Every rule is described in docs/policy.md. A change counts from the next signature on.
 version = 1
+
+# Who may make, change and take away keys: whoever ran `hsm init`, and nobody else.
+[manage]
+{manage}
 
 # `hsm keygen` adds a table like this one for every new account key:
 #

@@ -614,3 +614,37 @@ def test_reasons_tell_what_moves_and_what_may(seconds: int) -> None:
         f"how much {CONTRACT} moves cannot be known (its module's messages may do more than they show), "
         "and unknown_spending does not name it"
     )
+
+
+PEOPLE = (
+    '[[keys.ops.any_of]]\nname = "person"\ncallers = ["uid:1"]\nunsafe_blind_signing = true\n'
+    '[[keys.ops.any_of]]\nname = "bot"\ncallers = ["uid:2"]\narbitrary_data = true\n'
+)
+LOOSE = "[[keys.ops.any_of]]\nmax_gas = 1\nunsafe_blind_signing = true\n[[keys.ops.any_of]]\nmax_gas = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "operation", "caller", "expected"),
+    [
+        ("", "digest", "uid:1", "deny unsafe_blind_signing"),
+        ("", "arbitrary", "uid:1", "deny arbitrary_data"),
+        (PEOPLE, "digest", "uid:1", "allow unsafe_blind_signing"),
+        (PEOPLE, "digest", "uid:2", "deny unsafe_blind_signing"),
+        (PEOPLE, "arbitrary", "uid:2", "allow arbitrary_data"),
+        (PEOPLE, "arbitrary", "uid:1", "deny arbitrary_data"),
+        (PEOPLE, "digest", "uid:3", "deny any_of"),
+        (f"unsafe_blind_signing = true\n{PEOPLE}", "digest", "uid:2", "allow unsafe_blind_signing"),
+        (f"unsafe_blind_signing = true\n{PEOPLE}", "digest", "uid:3", "deny any_of"),
+        # Where nothing can be read, rules about transactions have nothing to object to.
+        (LOOSE, "digest", "uid:1", "allow unsafe_blind_signing"),
+        ('operations = ["rename"]\nunsafe_blind_signing = true', "digest", "uid:1", "deny operations"),
+        ("times = []\nunsafe_blind_signing = true", "digest", "uid:1", "deny times"),
+        ('callers = ["uid:2"]\narbitrary_data = true', "arbitrary", "uid:1", "deny callers"),
+    ],
+)
+def test_what_is_allowed_by_name_only(text: str, operation: str, caller: str, expected: str) -> None:
+    from keyring_bridge.policy.cases import other_question
+    from tests.unit.policy.transactions import FINGERPRINT, KEY
+
+    decision = having(text).decide(other_question(operation, KEY, FINGERPRINT, caller, None))
+    assert f"{decision.verdict} {decision.rule}" == expected, decision.reason
