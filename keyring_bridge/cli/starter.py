@@ -109,7 +109,7 @@ def write_starters(
 
 
 def write_empty_policy(path: Path, chain_id: str | None) -> bool:
-    """Write a policy that lets this user manage keys and nobody sign, and shows how one is written; unless there is one.
+    """Write a policy that lets this user manage keys and no key sign, and shows how one is written; unless one exists.
 
     Returns:
         Whether it was written.

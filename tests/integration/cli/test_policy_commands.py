@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,3 +150,16 @@ def test_files_of_cases_that_are_wrong(software: Cli, text: str, message: str) -
     cases.write_text(text)
     error = software.fails("policy", "test", "cases.toml", code=3, error="policy_invalid")
     assert message in error["message"]
+
+
+def test_whoever_ran_init_manages_keys_and_nobody_else(software: Cli) -> None:
+    policy = software.folder / "policy.toml"
+    assert not software.json("policy", "check")["warnings"]
+    software.ok("keygen", "--label", "mine")
+    uid = f"uid:{os.getuid()}"
+    assert uid in policy.read_text()
+    policy.write_text(policy.read_text().replace(uid, "uid:4000000000"))
+    error = software.fails("keygen", "--label", "other", code=6, error="policy_denied")
+    assert "(manage)" in error["message"]
+    software.fails("keys", "delete", "mine", "--yes", code=6, error="policy_denied")
+    assert [record["name"] for record in software.json("keys", "list")] == ["mine"]
