@@ -27,14 +27,14 @@ class Case:
         signing: Whether a signature is asked for, rather than something else to be done with the key.
         view: What the transaction says; None if nobody can know that. Rules about transactions allow what has no view:
             that it may be signed at all has to be named.
-        chosen: The alternative that allowed it, by the identity of the rule that has them.
+        chosen: The alternative that allowed it, None if there was none, by the identity of the rule that has them.
     """
 
     # No slots: cached_property keeps its values in the instance's dictionary.
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.chosen: dict[int, AllOf] = {}
+        self.chosen: dict[int, AllOf | None] = {}
         self.signing = isinstance(question.operation, Operation)
         readable = question.operation is Operation.SIGN and isinstance(question.view, TxView)
         self.view: TxView | None = question.view if readable else None  # type: ignore[assignment]  # readable says so

@@ -124,10 +124,14 @@ class AnyOf:
 
     def allows(self, case: Case) -> bool:
         """See :class:`Rule`."""
+        mine = id(self)
+        if mine in case.chosen:
+            return case.chosen[mine] is not None
         for place, allows in enumerate(self.checks):
             if allows(case):
-                case.chosen[id(self)] = self.rules[place]
+                case.chosen[mine] = self.rules[place]
                 return True
+        case.chosen[mine] = None
         return False
 
     def objection(self, case: Case) -> Objection:
@@ -148,6 +152,8 @@ def allowing(rule: Rule, case: Case) -> str:
     """Return the name of the innermost alternative by which a rule allowed a case; empty if there are none."""
     if isinstance(rule, AnyOf):
         chosen = case.chosen[id(rule)]
+        if chosen is None:
+            return ""
         inner = allowing(chosen, case)
         return f"{chosen.name}/{inner}" if inner else chosen.name
     if isinstance(rule, AllOf):
