@@ -260,6 +260,8 @@ class SignRequest:
             raise InvalidRequest("the payload to sign must be bytes")
         if not isinstance(self.mode, SignMode):
             raise InvalidRequest("the sign mode must be a SignMode")
+        if not isinstance(self.operation, Operation):
+            raise InvalidRequest("the operation must be an Operation")
         if len(self.request_id) > MAX_REQUEST_ID:
             raise InvalidRequest(
                 f"request id of {len(self.request_id)} characters; at most {MAX_REQUEST_ID} are allowed"

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cosmos_formats.signing.tx_view import TxView
-from keyring_bridge.model import Operation
+from keyring_bridge.model import Action, Operation
 from keyring_bridge.policy.effects import Effects, Placed, effects_of, placed
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Case:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.chosen: dict[int, AllOf | None] = {}
-        self.signing = isinstance(question.operation, Operation)
+        self.signing = not isinstance(question.operation, Action)
         readable = question.operation is Operation.SIGN and isinstance(question.view, TxView)
         self.view: TxView | None = question.view if readable else None  # type: ignore[assignment]  # readable says so
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cosmos_formats.quickclass import dataclass
-from keyring_bridge.model import Operation, Purpose
+from keyring_bridge.model import Action, Purpose
 from keyring_bridge.policy import conditions
 from keyring_bridge.policy.case import shown
 from keyring_bridge.policy.patterns import MessagePatterns
@@ -38,7 +38,7 @@ class _Purpose:
     name: str = "purpose"
 
     def allows(self, case: Case) -> bool:
-        return case.question.purpose is Purpose.ACCOUNT or not isinstance(case.question.operation, Operation)
+        return case.question.purpose is Purpose.ACCOUNT or isinstance(case.question.operation, Action)
 
     def objection(self, case: Case) -> Objection:
         return Objection(

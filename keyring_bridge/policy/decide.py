@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cosmos_formats.signing.tx_view import ArbitraryData
-from keyring_bridge.model import Operation
+from keyring_bridge.model import Action, Operation
 from keyring_bridge.policy.case import Case, shown
 from keyring_bridge.policy.model import Decision
 from keyring_bridge.policy.rules import allowing, names_unsafe
@@ -29,7 +29,7 @@ ANYBODY = "*"
 
 def decide(policy: Policy, question: Question) -> Decision:
     """Return the policy's answer to ``question``."""
-    if not isinstance(question.operation, Operation):
+    if isinstance(question.operation, Action):
         return _decide_action(policy, question)
     key = policy.keys.get(question.key)
     if key is None:

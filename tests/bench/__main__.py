@@ -28,7 +28,7 @@ SECTIONS: dict[str, Callable[[Lab, bool], None]] = {
     "scale": lambda lab, quick: scale(lab),
     "agent": lambda lab, quick: agent(lab, rounds=5 if quick else 25, count=20 if quick else 40),
     "chain": lambda lab, quick: chain(lab, rounds=3 if quick else 15),
-    "policy": lambda lab, quick: policy(turns=5 if quick else 25, count=100 if quick else 400),
+    "policy": lambda lab, quick: policy(lab, turns=5 if quick else 25, count=100 if quick else 400),
     "migrate": lambda lab, quick: migrate(lab, count=60 if quick else 1000, few=20 if quick else 100),
     "modes": lambda lab, quick: modes(lab, turns=3 if quick else 11, batch=200 if quick else 1000),
 }

@@ -1,8 +1,10 @@
-"""What a decision costs: a small policy, and one of 200 tables and 1,000 recipients."""
+"""What decisions cost, of a small policy and of one with 200 tables and 1,000 recipients; and what limits cost."""
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -10,15 +12,18 @@ from tests.bench.figures import Line, micro, show
 from tests.unit.policy.transactions import FRIEND, STRANGER, account, ask, rules, send, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from keyring_bridge.config import Config
     from keyring_bridge.policy import Policy, Question
+    from keyring_bridge.providers.base import ProviderBase
+    from tests.bench.lab import Lab
 
 BUDGET_MICROSECONDS = 200.0
 RULES, RECIPIENTS = 200, 1000
 
 
-def policy(turns: int, count: int) -> None:
+def policy(lab: Lab, turns: int, count: int) -> None:
     """Decide about a bank send, each time as if it were new."""
     send_to = transaction(send(100, to=FRIEND), fee=(500,))
     question = ask(send_to)
@@ -42,6 +47,80 @@ def policy(turns: int, count: int) -> None:
         for name, each in figures.items()
     ]
     show("A decision about a bank send (processor time)", lines)
+    limits(lab, turns * 40)
+
+
+def limits(lab: Lab, rounds: int) -> None:
+    """Take turns: a bare signature of the token, the intent on disk, and two limits that are reserved before it."""
+    from keyring_bridge.audit import AuditLog
+    from keyring_bridge.config import load
+    from keyring_bridge.limits import Limits
+    from keyring_bridge.model import Caller, KeyRef
+    from keyring_bridge.policy.load import parse_policy
+    from keyring_bridge.store.sqlite import SqliteStore
+    from tests.bench.contestants import KEY
+
+    config = load(lab.copy("limits", memory=False))
+    store = SqliteStore(config.state_dir / "store.sqlite")
+    record = store.get(KEY)
+    assert record is not None
+    assert record.uri is not None
+    text = config.policy_path.read_text() + LIMITS
+    key = parse_policy(text.encode(), config.policy_path).keys[KEY]
+    guard, audit = Limits(store, config.audit_path), AuditLog(config.audit_path, "bench")
+    view = ask(transaction(send(100), fee=(500,))).view
+    fields = {"key": KEY, "sha256": "00" * 32, "spend": {"uve": "600"}}
+
+    def intend(number: int) -> None:
+        audit.conclude(audit.intend("sign.intent", f"{number:016x}", fields), {"result": "signed"})
+
+    with token_of(lab, config) as provider:
+        ref = KeyRef(record.uri, record.record.public_key)  # type: ignore[arg-type]  # no multisig
+        steps: dict[str, Callable[[int], object]] = {
+            "the token alone": lambda _: provider.sign(ref, b"\x07" * 32, deadline=time.monotonic() + 60),
+            "intent and outcome, on disk": intend,
+            "two limits": lambda _: guard.reserve(key, view, Caller("uid:0")),  # type: ignore[arg-type]  # it was read
+        }
+        times: dict[str, list[int]] = {name: [] for name in steps}
+        for number in range(rounds + 10):
+            for name, step in steps.items():
+                begin = time.perf_counter_ns()
+                step(number)
+                if number >= 10:
+                    times[name].append(time.perf_counter_ns() - begin)
+    audit.close()
+    store.close()
+    bare, durable, counted = (median(taken) for taken in times.values())
+    show(
+        "Limits and audit beside a bare signature (p50)",
+        [
+            Line("the token alone", micro(bare), 1.0),
+            Line("intent and outcome, on disk", micro(durable), durable / bare),
+            Line("two limits (signatures and amount)", micro(counted), counted / bare),
+            Line("limits and audit together", micro(durable + counted), (durable + counted) / bare, 1.2),
+        ],
+    )
+
+
+LIMITS = """
+limits = [{ signatures = 1000000, per = "minute" }, { amount = { uve = 1000000000000 }, per = "day" }]
+"""
+
+
+@contextmanager
+def token_of(lab: Lab, config: Config) -> Iterator[ProviderBase]:
+    """The bench's token, as the bridge would open it."""
+    from unittest.mock import patch
+
+    from keyring_bridge.login_guard import LoginGuard
+    from keyring_bridge.manager import ProviderManager
+
+    with patch.dict(os.environ, lab.env):
+        manager = ProviderManager(config, LoginGuard(config.state_dir / "logins"), None)
+        try:
+            yield manager.get("token")
+        finally:
+            manager.close()
 
 
 def large(*, last: bool) -> Policy:

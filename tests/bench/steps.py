@@ -48,7 +48,7 @@ def _steps(config_path: Path) -> dict[str, Callable[[int], object]]:
     from cosmos_formats.verify import verify_digest
     from keyring_bridge.audit import AuditLog
     from keyring_bridge.config import load
-    from keyring_bridge.model import Caller, Purpose
+    from keyring_bridge.model import Caller, Operation, Purpose
     from keyring_bridge.policy import Question
     from keyring_bridge.policy.load import load_policy
     from keyring_bridge.store.sqlite import SqliteStore
@@ -63,7 +63,7 @@ def _steps(config_path: Path) -> dict[str, Callable[[int], object]]:
     assert record.fingerprint is not None
     fingerprint = record.fingerprint
     seen = view(SignMode.DIRECT, documents[0])
-    question = Question(KEY, fingerprint, Purpose.ACCOUNT, "sign", SignMode.DIRECT, seen, Caller("uid:0"))
+    question = Question(KEY, fingerprint, Purpose.ACCOUNT, Operation.SIGN, SignMode.DIRECT, seen, Caller("uid:0"))
     secret = coincurve.PrivateKey(b"\x07" * 32)
     public_key = PublicKey(KeyType.SECP256K1, secret.public_key.format())
     digests = [sha256(document).digest() for document in documents]

@@ -648,3 +648,13 @@ def test_what_is_allowed_by_name_only(text: str, operation: str, caller: str, ex
 
     decision = having(text).decide(other_question(operation, KEY, FINGERPRINT, caller, None))
     assert f"{decision.verdict} {decision.rule}" == expected, decision.reason
+
+
+def test_an_operation_that_nobody_knows_counts_as_blind_signing() -> None:
+    """Whatever it is, it is not something else than a signature."""
+    from dataclasses import replace
+
+    for operation in ("sign", "rename", "", None):
+        asked = replace(OPEN(), operation=operation)
+        assert having("").decide(asked).rule == "unsafe_blind_signing"
+        assert Policy.empty().decide(asked).rule == "no-policy"
