@@ -131,6 +131,17 @@ class ChainBook:
                 cached = self._coins[chain_id] = (wanted, coins)
         return cached[1]
 
+    def exponents(self, chain_id: str) -> dict[str, int]:
+        """Return how many decimals a whole coin has, by base denomination, of the coins whose metadata is known.
+
+        Raises:
+            ChainDamaged: What is stored is not what was accepted.
+        """
+        return {
+            denom: max((int(unit.get("exponent", 0)) for unit in coin.get("denom_units", ())), default=0)
+            for denom, coin in self.coin_metadata(chain_id).items()
+        }
+
     def descriptors(self, chain_id: str) -> bytes:
         """Return the stored descriptor set of a chain, a serialised FileDescriptorSet.
 

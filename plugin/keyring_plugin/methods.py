@@ -84,6 +84,20 @@ def status(context: Context, params: Params) -> object:
     return {"providers": answers}
 
 
+def chain(context: Context, params: Params) -> object:
+    """``bridge.chain``."""
+    from keyring_bridge.chains.book import ChainBook
+
+    book, chain_id = ChainBook(context.session.service.config.state_dir), params["chain_id"]
+    found = book.get(chain_id)
+    return {
+        "chain_id": chain_id,
+        "known": found is not None,
+        "max_fee": "" if found is None else found.settings.max_fee,
+        "exponents": book.exponents(chain_id),
+    }
+
+
 def unlock(context: Context, params: Params) -> object:
     """``bridge.unlock``."""
     service = context.session.service
@@ -131,6 +145,7 @@ HANDLERS: Mapping[str, Handler] = {
     protocol.HANDSHAKE: handshake,
     protocol.PING: ping,
     "bridge.status": status,
+    "bridge.chain": chain,
     "bridge.unlock": unlock,
     "agent.status": agent_status,
     "agent.unlock": agent_unlock,

@@ -178,6 +178,16 @@ def _schemas() -> dict[str, Schema]:
             },
         ),
         "Status": _object(providers={"type": "array", "items": _provider_status()}),
+        "Chain": _object(
+            chain_id=_TEXT,
+            known={"type": "boolean"},
+            max_fee={"description": "coins as the SDK writes them; empty for none", **_TEXT},
+            exponents={
+                "description": "how many decimals a whole coin has, by base denomination",
+                "type": "object",
+                "additionalProperties": {"type": "integer"},
+            },
+        ),
         "Unlocked": _object(provider=_TEXT, state=_TEXT),
         "AgentUnlocked": _object(
             provider=_TEXT,

@@ -149,6 +149,16 @@ _METHODS = (
         example=Example(result=samples.STATUS),
     ),
     Method(
+        "bridge.chain",
+        "Return what an operator noted of a chain (`hsm chain add`) for whoever makes its transactions: the most that "
+        "is to be paid where a node determines the fee, and how many decimals its coins have. Of a chain that was not "
+        "added, or where nothing was noted, both are empty.",
+        (Param("chain_id", Text(64), "such as `virtengine-1`"),),
+        result=Result.of("chain", "Chain"),
+        errors=(errors.ChainDamaged,),
+        example=Example({"chain_id": "virtengine-1"}, samples.CHAIN),
+    ),
+    Method(
         "bridge.unlock",
         "Log in to a provider now, as after an idle logout. After a refused PIN only an operator can, with "
         "`hsm unlock`.",

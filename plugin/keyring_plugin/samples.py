@@ -87,6 +87,8 @@ HANDSHAKE = {
     "problem": None,
 }
 
+CHAIN = {"chain_id": "virtengine-1", "known": True, "max_fee": "5000000uve", "exponents": {"uve": 6}}
+
 STATUS = {
     "providers": [
         {

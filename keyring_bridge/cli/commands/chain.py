@@ -56,7 +56,7 @@ def configure_add(parser: Parser) -> None:
         "--max-fee",
         metavar="COINS",
         default="",
-        help="most that the shell pays where a node determines the fee, such as 5000000uve",
+        help="most that is paid where a node determines the fee, such as 5000000uve",
     )
     _add_acceptance(parser)
     parser.set_defaults(handler=add)

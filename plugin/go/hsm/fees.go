@@ -9,6 +9,7 @@ import (
 	"cosmossdk.io/math"
 	"github.com/spf13/cobra"
 
+	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/tx"
@@ -21,8 +22,12 @@ const (
 	// EnvMaxFee is the variable that counts where the flag is not given.
 	EnvMaxFee = "KEYRING_BRIDGE_MAX_FEE"
 
-	// usualCeiling is ten whole coins: of nearly all coins the base unit is a millionth.
-	usualCeiling = 10_000_000
+	// wholeCoins of each kind are the ceiling where nothing else is said.
+	wholeCoins = 10
+	// usualExponent is that of coins of which nothing is known: of nearly all of them the base unit is a millionth.
+	usualExponent = 6
+	// largestExponent is what an amount has room for.
+	largestExponent = 60
 )
 
 // ofFiles are the commands that sign transactions of files, whose fees stand there.
@@ -41,11 +46,31 @@ func addMaxFeeFlag(root *cobra.Command) {
 	}
 }
 
+// noted is what an operator noted of a chain with `hsm chain add`.
+type noted struct {
+	MaxFee    string         `json:"max_fee"`
+	Exponents map[string]int `json:"exponents"`
+}
+
+// noted asks the bridge. One of an earlier release knows nothing.
+func (k *Keyring) noted(chainID string) (noted, error) {
+	var answer noted
+	if chainID == "" {
+		return answer, nil
+	}
+	err := k.call("bridge.chain", map[string]any{"chain_id": chainID}, &answer)
+	if hasCode(err, "method_not_found") {
+		err = nil
+	}
+	return answer, err
+}
+
 // feeCheck returns what holds the fees of a command's transactions below a ceiling; nil where there is none.
 //
 // A fee that the command names itself (--fees, or --gas-prices with a number in --gas) is what the person wants. Any
-// other one depends on what a node said, and a node that lies must not make anybody pay.
-func feeCheck(cmd *cobra.Command) func(fee sdk.Coins) error {
+// other one depends on what a node said, and a node that lies must not make anybody pay. What was noted of the chain is
+// only asked then.
+func feeCheck(cmd *cobra.Command, ask func(chainID string) (noted, error)) func(fee sdk.Coins) error {
 	if ofFiles[cmd.Name()] || cmd.Flags().Lookup(flags.FlagFees) == nil {
 		return nil
 	}
@@ -58,8 +83,26 @@ func feeCheck(cmd *cobra.Command) func(fee sdk.Coins) error {
 		if ceiling == "" {
 			ceiling = os.Getenv(EnvMaxFee)
 		}
-		return checkFee(fee, ceiling)
+		if ceiling != "" {
+			return checkFee(fee, ceiling, nil)
+		}
+		known, err := ask(chainOf(cmd))
+		if err != nil {
+			return err
+		}
+		return checkFee(fee, known.MaxFee, known.Exponents)
 	}
+}
+
+// chainOf returns the id of the chain that a command is for: that of its flag, else of client.toml.
+func chainOf(cmd *cobra.Command) string {
+	if chainID := text(cmd, flags.FlagChainID); chainID != "" {
+		return chainID
+	}
+	if cmd.Context() == nil {
+		return ""
+	}
+	return client.GetClientContextFromCmd(cmd).ChainID
 }
 
 // positive returns the coins that cost something. Those of sign bytes may be anything, so nothing is taken for granted.
@@ -106,24 +149,36 @@ func namedFee(fees, prices, gas string) (sdk.Coins, error) {
 	return named, nil
 }
 
-// checkFee checks a fee that a node determined. The ceiling is what was set, empty for ten whole coins of each kind.
-func checkFee(fee sdk.Coins, ceiling string) error {
+// checkFee checks a fee that a node determined. The ceiling is what was set, empty for ten whole coins of each kind;
+// exponents are those of coins that are known.
+func checkFee(fee sdk.Coins, ceiling string, exponents map[string]int) error {
 	limits, err := sdk.ParseCoinsNormalized(ceiling)
 	if err != nil {
 		return fmt.Errorf("the ceiling of fees (--%s, %s) cannot be read: %w", FlagMaxFee, EnvMaxFee, err)
 	}
 	for _, coin := range positive(fee) {
-		limit := limits.AmountOfNoDenomValidation(coin.Denom)
+		limit, advice := limits.AmountOfNoDenomValidation(coin.Denom), ""
 		if ceiling == "" {
-			limit = math.NewInt(usualCeiling)
+			exponent, known := exponents[coin.Denom]
+			if !known || exponent < 0 || exponent > largestExponent {
+				exponent, advice = usualExponent, unknownCoin(coin.Denom)
+			}
+			limit = math.NewIntWithDecimal(wholeCoins, exponent)
 		}
 		if coin.Amount.GT(limit) {
 			return fmt.Errorf("the fee of %s is above the ceiling of %s%s; nothing was signed (the node says how much gas "+
-				"the transaction needs. If that is right, name the fee with --%s, or another ceiling with --%s or %s)",
-				coin, limit, coin.Denom, flags.FlagFees, FlagMaxFee, EnvMaxFee)
+				"the transaction needs. If that is right, name the fee with --%s, or another ceiling with --%s or %s%s)",
+				coin, limit, coin.Denom, flags.FlagFees, FlagMaxFee, EnvMaxFee, advice)
 		}
 	}
 	return nil
+}
+
+// unknownCoin says what to do about the ceiling of a coin of which nothing is known.
+func unknownCoin(denom string) string {
+	return fmt.Sprintf(". Nothing is known of %s, so a whole coin was taken for 10^%d of it; of a coin with 18 decimals the "+
+		"ceiling has to be named, such as 0.01 coins with --%s %s%s, or for good with `hsm chain add --max-fee`",
+		denom, usualExponent, FlagMaxFee, math.NewIntWithDecimal(1, 16), denom)
 }
 
 // feeOf reads the fee out of what is about to be signed; false if it has none or cannot be read, which is the bridge's

@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -11,6 +12,8 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/tx"
 	"github.com/cosmos/cosmos-sdk/types/tx/signing"
+
+	"keyring-bridge/plugin/go/internal/bridgetest"
 )
 
 func coins(t *testing.T, text string) sdk.Coins {
@@ -89,7 +92,7 @@ func TestACeilingOfFees(t *testing.T) {
 		{nil, "what", "1uve", false},
 	} {
 		t.Setenv(EnvMaxFee, one.variable)
-		err := feeCheck(command(t, "send", one.given))(coins(t, one.fee))
+		err := feeCheck(command(t, "send", one.given), nothing)(coins(t, one.fee))
 		if (err == nil) != one.paid {
 			t.Errorf("%v: %v", one, err)
 		}
@@ -99,18 +102,92 @@ func TestACeilingOfFees(t *testing.T) {
 	}
 }
 
+func nothing(string) (noted, error) { return noted{}, nil }
+
+func TestACeilingThatWasNoted(t *testing.T) {
+	const whole = "000000000000000000"
+	for _, one := range []struct {
+		given    map[string]string
+		variable string
+		noted    noted
+		fee      string
+		paid     bool
+	}{
+		{nil, "", noted{MaxFee: "5uve"}, "5uve", true},
+		{nil, "", noted{MaxFee: "5uve"}, "6uve", false},
+		{nil, "", noted{MaxFee: "5uve"}, "1uatom", false},
+		{nil, "", noted{MaxFee: "20000000uve"}, "20000000uve", true},
+		{nil, "7uve", noted{MaxFee: "5uve"}, "6uve", true},
+		{map[string]string{"hsm-max-fee": "7uve"}, "", noted{MaxFee: "5uve"}, "6uve", true},
+		{nil, "", noted{Exponents: map[string]int{"aeth": 18}}, "10" + whole + "aeth", true},
+		{nil, "", noted{Exponents: map[string]int{"aeth": 18}}, "11" + whole + "aeth", false},
+		{nil, "", noted{Exponents: map[string]int{"aeth": 1 << 30}}, "10000001aeth", false},
+		{nil, "", noted{Exponents: map[string]int{"uve": 0}}, "11uve", false},
+	} {
+		t.Setenv(EnvMaxFee, one.variable)
+		asked := ""
+		ask := func(chainID string) (noted, error) {
+			asked = chainID
+			return one.noted, nil
+		}
+		given := map[string]string{"chain-id": "chain-7"}
+		for name, value := range one.given {
+			given[name] = value
+		}
+		err := feeCheck(command(t, "send", given), ask)(coins(t, one.fee))
+		if (err == nil) != one.paid {
+			t.Errorf("%v: %v", one, err)
+		}
+		if named := one.variable != "" || one.given != nil; (asked == "chain-7") == named {
+			t.Errorf("%v: asked for %q", one, asked)
+		}
+	}
+}
+
+func TestACoinThatIsNotKnownAndABridgeThatFails(t *testing.T) {
+	check := feeCheck(command(t, "send", nil), nothing)
+	if err := check(coins(t, "10000000000000000aeth")); err == nil || !strings.Contains(err.Error(), "18 decimals") ||
+		!strings.Contains(err.Error(), "--hsm-max-fee 10000000000000000aeth") {
+		t.Error(err)
+	}
+	broken := errors.New("broken")
+	check = feeCheck(command(t, "send", nil), func(string) (noted, error) { return noted{}, broken })
+	if err := check(coins(t, "1uve")); !errors.Is(err, broken) {
+		t.Error("what the bridge says of the chain is not known, and the fee is paid:", err)
+	}
+}
+
+// The bridge is asked for real; tests/integration/plugin has the answers of a chain that was added.
+func TestWhatTheBridgeNotedOfAChain(t *testing.T) {
+	bridgetest.Software(t)
+	own, err := New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := own.(*Keyring)
+	defer keys.Close()
+	for _, chainID := range []string{"", "unheard-1"} {
+		if known, err := keys.noted(chainID); err != nil || known.MaxFee != "" || len(known.Exponents) != 0 {
+			t.Errorf("%q: %v, %v", chainID, known, err)
+		}
+	}
+	if _, err := keys.noted(strings.Repeat("x", 100)); err == nil {
+		t.Error("the bridge was not asked")
+	}
+}
+
 func TestCoinsThatAreNone(t *testing.T) {
-	check := feeCheck(command(t, "send", nil))
+	check := feeCheck(command(t, "send", nil), nothing)
 	if err := check(sdk.Coins{{Denom: "uve"}, {Denom: "?", Amount: math.NewInt(0)}}); err != nil {
 		t.Error(err)
 	}
-	if err := check(sdk.Coins{{Denom: "?", Amount: math.NewInt(usualCeiling + 1)}}); err == nil {
+	if err := check(sdk.Coins{{Denom: "?", Amount: math.NewInt(10_000_001)}}); err == nil {
 		t.Error("nothing is wrong with it")
 	}
 }
 
 func TestNoCeilingForTransactionsOfFiles(t *testing.T) {
-	if feeCheck(command(t, "sign", nil)) != nil || feeCheck(&cobra.Command{Use: "list"}) != nil {
+	if feeCheck(command(t, "sign", nil), nothing) != nil || feeCheck(&cobra.Command{Use: "list"}, nothing) != nil {
 		t.Fatal("their fees are not the command's")
 	}
 }

@@ -125,7 +125,7 @@ func (w *wrapping) install(cmd *cobra.Command) error {
 		return err
 	}
 	if keys, ok := own.(*Keyring); ok {
-		keys.checkFee = feeCheck(cmd)
+		keys.checkFee = feeCheck(cmd, keys.noted)
 	}
 	ctx = ctx.WithKeyring(own)
 	if _, done := ctx.TxConfig.(txConfig); ctx.TxConfig != nil && !done {

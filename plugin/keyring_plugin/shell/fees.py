@@ -83,8 +83,21 @@ def check_fee(fee: Sequence[Coin], named: Mapping[str, int] | None, ceiling: str
         if not ceiling:
             limit = Decimal(WHOLE_COINS * 10 ** exponents.get(denom, USUAL_EXPONENT))
         if amount > limit:
-            raise ShellFailed(
-                f"the fee of {amount}{denom} is above the ceiling of {int(limit)}{denom}; nothing was signed",
-                hint="the node says how much gas the transaction needs. If that is right, name the fee with --fees, or "
-                f"another ceiling with --hsm-max-fee or {VARIABLE}",
+            hint = (
+                "the node says how much gas the transaction needs. If that is right, name the fee with --fees, or "
+                f"another ceiling with --hsm-max-fee or {VARIABLE}"
             )
+            if not ceiling and denom not in exponents:
+                hint += f". {unknown_coin(denom)}"
+            raise ShellFailed(
+                f"the fee of {amount}{denom} is above the ceiling of {int(limit)}{denom}; nothing was signed", hint=hint
+            )
+
+
+def unknown_coin(denom: str) -> str:
+    """Return what to do about the ceiling of a coin of which nothing is known."""
+    return (
+        f"Nothing is known of {denom}, so a whole coin was taken for 10^{USUAL_EXPONENT} of it; of a coin with 18 "
+        f"decimals the ceiling has to be named, such as 0.01 coins with --hsm-max-fee {10**16}{denom}, or for good "
+        "with `hsm chain add --max-fee`"
+    )

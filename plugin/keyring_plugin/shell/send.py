@@ -176,11 +176,7 @@ class Sending:
             or app.environment.get(fees.VARIABLE)
             or ("" if chain is None else chain.settings.max_fee)
         )
-        coins = self._access.chains.coin_metadata(self._chain_id())
-        exponents = {
-            denom: max((int(unit.get("exponent", 0)) for unit in coin.get("denom_units", ())), default=0)
-            for denom, coin in coins.items()
-        }
+        exponents = self._access.chains.exponents(self._chain_id())
         named = fees.named_fee(app.setting("fees"), app.setting("gas-prices"), app.setting("gas"))
         fees.check_fee(view.fee, named, ceiling, exponents)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,13 @@ from cosmos_formats import address, hd_keys, mnemonic
 from cosmos_formats.armor_keys import ArmoredPrivateKey, encrypt_private_key
 from cosmos_formats.hd import HdPath
 from cosmos_formats.pubkeys import KeyType
+from keyring_bridge.chains import ChainBook
+from keyring_bridge.config import load
 from keyring_plugin import openrpc, samples
 from keyring_plugin.protocol import METHODS
 from tests.integration.plugin.conftest import Start, with_keys, with_software
 from tests.integration.plugin.harness import CHAIN, Plugin, b64, change_policy, code_of, document, public_key
+from tests.unit.chains.offers import SETTINGS, offer
 
 if TYPE_CHECKING:
     from tests.integration.cli.harness import Cli
@@ -67,6 +71,19 @@ def test_what_only_reads(plugin: Plugin, settled: Cli) -> None:
     assert val["address"].startswith("vevalcons1")
     shown = settled.json("keys", "show", "ops")
     assert (shown["address"], shown["fingerprint"]) == (ops["address"], ops["fingerprint"])
+
+
+def test_what_was_noted_of_a_chain(plugin: Plugin, settled: Cli) -> None:
+    unknown = {"chain_id": "unheard-1", "known": False, "max_fee": "", "exponents": {}}
+    assert checked(plugin, "bridge.chain", chain_id="unheard-1") == unknown
+    book = ChainBook(load(settled.config).state_dir)
+    settings = replace(SETTINGS, chain_id="noted-1", max_fee="5000000uatom")
+    book.add(settings, offer(), source="file noted.binpb", accepted_at="2026-01-02T03:04:05Z")
+    try:
+        noted = {"chain_id": "noted-1", "known": True, "max_fee": "5000000uatom", "exponents": {"uatom": 6}}
+        assert checked(plugin, "bridge.chain", chain_id="noted-1") == noted
+    finally:
+        book.remove("noted-1")
 
 
 def test_an_address_of_any_prefix_finds_the_key(plugin: Plugin) -> None:

@@ -44,6 +44,7 @@ def test_a_chain_that_was_not_added_has_the_shipped_messages(state: Path) -> Non
     assert book.get("market-1") is None
     assert book.schema("market-1") is default_schema()
     assert book.coin_metadata("market-1") == {}
+    assert book.exponents("market-1") == {}
     assert book.list() == book.ids() == ()
     with pytest.raises(ChainNotFound):
         book.descriptors("market-1")
@@ -62,6 +63,7 @@ def test_what_was_accepted_comes_back(book: ChainBook, state: Path) -> None:
         assert one.schema("market-1") is one.schema("market-1")
         assert one.schema("market-2") is default_schema()
         assert one.coin_metadata("market-1")["uatom"]["denom_units"] == ATOM["denom_units"]
+        assert one.exponents("market-1") == {"uatom": 6}
         assert one.descriptors("market-1") == offer().merged.data
 
 

@@ -67,3 +67,14 @@ def test_fees_that_are_paid(asked: list[Coin], named: dict[str, int] | None, cei
 def test_fees_that_are_too_high(asked: list[Coin], named: dict[str, int] | None, ceiling: str) -> None:
     with pytest.raises(ShellFailed, match="above the ceiling of"):
         check_fee(asked, named, ceiling, {"aevm": 18})
+
+
+def test_a_ceiling_for_coins_of_which_nothing_is_known_has_to_be_named() -> None:
+    with pytest.raises(ShellFailed) as raised:
+        check_fee(fee("10000000000000000aeth"), None, "", {"uve": 6})
+    assert "18 decimals" in (raised.value.hint or "")
+    assert "--hsm-max-fee 10000000000000000aeth" in (raised.value.hint or "")
+    check_fee(fee("10000000000000000aeth"), None, "10000000000000000aeth", {"uve": 6})
+    with pytest.raises(ShellFailed) as raised:
+        check_fee(fee("10000001uve"), None, "", {"uve": 6})
+    assert "decimals" not in (raised.value.hint or "")
