@@ -123,7 +123,13 @@ class RotatedKeys(TokenKeys):
             raise CannotSign(f"{old.name}: the record has no single key")
         self._note(old, successor)
         chosen = provider if provider is not None else old.provider
-        made = self.generate(successor, public_key.key_type, old.purpose, provider=chosen, url=public_key.url)
+        try:
+            made = self.generate(successor, public_key.key_type, old.purpose, provider=chosen, url=public_key.url)
+        except BaseException:
+            if self._store.get(successor) is None:
+                # There is nothing to continue: a key that gets this name later is another one.
+                self._forget(old)
+            raise
         return made, True
 
     def _check(self, old: StoredRecord, new: StoredRecord) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cosmos_formats import hd_keys, mnemonic
+from cosmos_formats import address, hd_keys, mnemonic, private_keys
 from cosmos_formats.hd import HdPath
+from cosmos_formats.pubkeys import KeyType
 from keyring_bridge.ceremony import shares_child
 from tests.integration.ceremony.custodians import custodian
 from tests.integration.ceremony.desk import Desk
@@ -119,3 +121,20 @@ def test_nothing_is_left_of_shares(token: Cli, tmp_path: Path) -> None:
     recover = ["keys", "recover", "ops", "--address", made.data["address"], *given]
     assert token.run(*recover, command=command).code == 0
     assert found(core.read_bytes(), needles) == []
+
+
+def test_nothing_is_left_of_words_that_were_typed(token: Cli, tmp_path: Path) -> None:
+    words = mnemonic.from_entropy(os.urandom(32)).decode().split()
+    needles = secrets_of(words)
+    key = private_keys.public_half(KeyType.SECP256K1, bytearray(needles["private key"]))
+    core = tmp_path / "memory"
+    recover = ["keys", "recover", "ops", "--address", address.encode("ve", key.address)]
+    with Desk(token, *recover, command=[sys.executable, "-c", RUN, str(core)]) as desk:
+        desk.wait("mnemonic: ")
+        desk.type(" ".join(words))
+        assert desk.end().code == 0
+    memory = core.read_bytes()
+    core.unlink()
+    assert b"kept-4b1d" in memory
+    assert found(memory, needles) == []
+    assert found(b"\0".join(files(tmp_path)), needles) == []

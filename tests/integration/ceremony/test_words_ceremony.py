@@ -12,8 +12,11 @@ from cosmos_formats.hd import HdPath
 from cosmos_formats.private_keys import public_half
 from cosmos_formats.pubkeys import KeyType
 from tests.integration.ceremony.desk import Desk, held, marks, strangers, tells
+from tests.integration.cli.conftest import with_software
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.cli.harness import Cli
 
 pytestmark = pytest.mark.softhsm
@@ -163,3 +166,15 @@ def test_a_key_that_cannot_be_recovered_is_called_so(token: Cli) -> None:
     done = token.run("keygen", "--label", "ops", "-o", "json")
     assert done.data["recoverable"] is False
     assert "cannot leave it" in done.err
+
+
+def test_a_key_file_has_no_random_numbers_of_its_own(tmp_path: Path) -> None:
+    cli = with_software(tmp_path)
+    with Desk(cli, *KEYGEN, "--key-type", "eth_secp256k1") as desk:
+        words = desk.words()
+        desk.confirm(words)
+        made = held(desk)
+    assert made["ceremony"]["entropy"] == ["system"]
+    key = hd_keys.derive(mnemonic.to_seed(" ".join(words).encode()), HdPath.parse("m/44'/60'/0'/0/0"))
+    assert made["fingerprint"] == public_half(KeyType.SECP256K1, key).fingerprint
+    assert made["eth_address"].startswith("0x")

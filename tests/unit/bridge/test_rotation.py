@@ -154,6 +154,11 @@ def test_a_successor_that_cannot_be_made_links_nothing(setup: Setup, keys: Rotat
         keys.rotate("ops", "ops-2")
     assert setup.keyring.list() == [record]
     assert len(setup.provider.keys) == 1
+    # A key of that name that is made later is not taken for what was begun.
+    setup.provider.bend = lambda signature: signature
+    setup.keyring.generate("ops-2")
+    with pytest.raises(KeyExists):
+        keys.rotate("ops", "ops-2")
 
 
 # --- what the chain is told ------------------------------------------------------------------------------------------
