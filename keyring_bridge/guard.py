@@ -30,6 +30,7 @@ ACTIONS: Mapping[str, Action] = {
     "key.rename": Action.RENAME,
     "key.ceremony": Action.GENERATE,
     "key.restore": Action.IMPORT,
+    "key.wrap": Action.BACKUP,
 }
 """What the policy calls an operation that is audited under this kind. All of ``backup.…`` are :attr:`Action.BACKUP`."""
 

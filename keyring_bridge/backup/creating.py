@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cosmos_formats.pubkeys import PublicKey
 from keyring_bridge.backup.bundle import VERSION, BundleKey, line
 from keyring_bridge.bridge_id import bridge_id
-from keyring_bridge.errors import BridgeError
+from keyring_bridge.errors import BridgeError, PolicyDenied
 from keyring_bridge.model import KeyRef, Purpose
 from keyring_bridge.providers.wrapping_errors import KeyNotWrappable, WrappingKeyMissing
 
@@ -140,7 +140,7 @@ class Backup:
             with self._bridge.administer("key.wrap", self._caller, fields) as outcome:
                 wrapped = device.wrap_key(ref, self._wrapping_key)
                 outcome["by"] = wrapped.by
-        except (KeyNotWrappable, WrappingKeyMissing) as error:
+        except (KeyNotWrappable, WrappingKeyMissing, PolicyDenied) as error:
             return None, str(error)
         return wrapped, ""
 

@@ -116,7 +116,7 @@ def _add(
     with session.bridge() as bridge, read_secret(arguments.so_pin, "PIN of the security officer") as so_pin:
         device = bridge.device(provider)
         fields = {"provider": provider, "wrapping_key": name}
-        with bridge.administer("wrapping-key.add", session.caller, fields) as outcome:
+        with bridge.administer("backup.wrapping-key", session.caller, fields) as outcome:
             added = device.add_wrapping_key(name, secret, so_pin, retry=arguments.retry_so_pin)
             outcome["check"] = added.check.hex()
     return [added], added

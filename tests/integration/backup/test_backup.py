@@ -12,6 +12,7 @@ from typing import Any
 import pyrage
 import pytest
 
+from keyring_bridge.backup.register import Register
 from tests.integration.backup.conftest import AgeKey, User, make_user, private
 from tests.integration.cli.harness import COMMAND
 from tests.integration.migrate.killing import moments, run_until
@@ -117,23 +118,26 @@ def check_signature(user: User, address: str) -> None:
     user.cli.ok("arbitrary", "verify", address, "--signature", str(signature), stdin=b"still me")
 
 
+def behind_shim(user: User, folder: Path, library: Path, rule: str) -> Path:
+    """Let a user's token be behind another PKCS#11 module from here on; return the module's control file."""
+    lines = [line for line in user.cli.config.read_text().splitlines() if not line.startswith(("library", "preset"))]
+    at = next(number for number, line in enumerate(lines) if line.startswith("[providers."))
+    user.cli.config.write_text("\n".join([*lines[: at + 1], f'library = "{library}"', *lines[at + 1 :]]) + "\n")
+    control = private(folder / "control", f"{rule}\n")
+    user.cli.env |= {
+        "SHIM_LIBRARY": str(user.hsm.library),
+        "SHIM_CONTROL": str(control),
+        "SHIM_TRACE": str(folder / "trace"),
+    }
+    return control
+
+
 def test_keys_come_back_through_another_module(desk: User, tmp_path: Path, age: AgeKey, shim_library: Path) -> None:
     other = make_user(tmp_path / "other", "other")
     share_wrapping_key(age, desk)
     records = make_keys(desk)
     bundle = back_up(desk, age)
-    # From here on the other user's token is behind another PKCS#11 module.
-    text = other.cli.config.read_text()
-    assert str(other.hsm.library) in text or "preset" in text
-    lines = [line for line in text.splitlines() if not line.startswith(("library", "preset"))]
-    at = next(number for number, line in enumerate(lines) if line.startswith("[providers."))
-    other.cli.config.write_text("\n".join([*lines[: at + 1], f'library = "{shim_library}"', *lines[at + 1 :]]) + "\n")
-    control = private(tmp_path / "control", "quirk raw_ec_point\n")
-    other.cli.env |= {
-        "SHIM_LIBRARY": str(other.hsm.library),
-        "SHIM_CONTROL": str(control),
-        "SHIM_TRACE": str(tmp_path / "trace"),
-    }
+    behind_shim(other, tmp_path, shim_library, "quirk raw_ec_point")
     other.cli.ok(
         *("backup", "wrapping-key", "--file", str(desk.cli.home / "wrap.sealed"), "--identity", age.identity),
         *("--so-pin", other.so_pin),
@@ -352,3 +356,57 @@ def test_nothing_secret_lies_about(desk: User, spare: User, age: AgeKey, tmp_pat
         data = path.read_bytes()
         assert not [canary for canary in canaries if canary in data], path
     assert not [canary for canary in canaries if canary in (said.out + said.err).encode()]
+
+
+def test_the_policy_says_which_keys_are_backed_up(desk: User, age: AgeKey) -> None:
+    share_wrapping_key(age, desk)
+    for name in ("ops", "treasury"):
+        desk.cli.ok("keygen", "--label", name, "--wrappable")
+    policy = desk.cli.folder / "policy.toml"
+    text = policy.read_text().replace("[keys.treasury]\n", '[keys.treasury]\noperations = ["sign", "rename"]\n', 1)
+    assert "operations" in text
+    policy.write_text(text)
+    done = desk.cli.json("backup", "--output", str(desk.cli.home / "bundle"), "--recipient", age.recipient)
+    assert {key["name"]: key["holds"] for key in done["keys"]} == {"ops": "wrapped", "treasury": "record"}
+    assert "policy denies this (operations)" in done["keys"][1]["why_not"]
+    policy.write_text(text + '\n[manage]\ngenerate = ["*"]\nbackup = []\n')
+    desk.cli.fails(
+        *("backup", "--output", str(desk.cli.home / "second"), "--recipient", age.recipient),
+        code=6,
+        error="policy_denied",
+    )
+    assert not (desk.cli.home / "second").exists()
+
+
+def test_a_verified_backup_lets_a_migration_retire(desk: User, age: AgeKey) -> None:
+    """Only one that has the key: a bundle with its record alone is no second copy."""
+    state = Path(desk.cli.json("config", "show")["state_dir"])
+    share_wrapping_key(age, desk)
+    desk.cli.ok("keygen", "--label", "ops", "--wrappable")
+    desk.cli.ok("keygen", "--label", "stays")
+    bundle = back_up(desk, age)
+    prints = {record["name"]: record["fingerprint"] for record in desk.cli.json("keys", "list")}
+    assert Register(state).covers(prints["ops"]) is None
+    desk.cli.ok("backup", "verify", str(bundle), "--identity", age.identity)
+    covered = {name: Register(state).covers(fingerprint) for name, fingerprint in prints.items()}
+    assert {name: one is not None and one.has_key for name, one in covered.items()} == {"ops": True, "stays": False}
+
+
+def test_a_full_token_keeps_what_fitted(desk: User, tmp_path: Path, age: AgeKey, shim_library: Path) -> None:
+    share_wrapping_key(age, desk)
+    for name in ("one", "two", "three"):
+        desk.cli.ok("keygen", "--label", name, "--wrappable")
+    bundle, expected = back_up(desk, age), addresses(desk)
+    other = make_user(tmp_path / "other", "other")
+    other.cli.ok(
+        *("backup", "wrapping-key", "--file", str(desk.cli.home / "wrap.sealed"), "--identity", age.identity),
+        *("--so-pin", other.so_pin),
+    )
+    control = behind_shim(other, tmp_path, shim_library, "fail C_CreateObject 3+ 31")
+    command = ("restore", str(bundle), "--identity", age.identity)
+    other.cli.fails(*command, code=8, error="token_full")
+    assert len(addresses(other)) == private_objects(other) < 3
+    control.write_text("")
+    other.cli.ok(*command)
+    assert addresses(other) == expected
+    assert private_objects(other) == 3
