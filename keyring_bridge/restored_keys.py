@@ -69,6 +69,7 @@ class RestoredKeys(TokenKeys):
         *,
         provider: str | None = None,
         source: Mapping[str, str] | None = None,
+        absent: bool = False,
     ) -> StoredRecord:
         """Bring the key of a record into a token, prove it, and let the record tell where it is now.
 
@@ -82,6 +83,8 @@ class RestoredKeys(TokenKeys):
             provider: Name of the configured provider; if None, the record's own if there is one of that name, else
                 the default one.
             source: What the audit log says of where the key came from; no secrets.
+            absent: The caller has listed the token's keys just now, and this one was not among them; listing them for
+                each of many keys takes long.
 
         Returns:
             The record as it is stored now. A consensus key's needs its floor set again.
@@ -115,7 +118,7 @@ class RestoredKeys(TokenKeys):
 
         with self._bridge.administer("key.restore", self._caller, fields | dict(source or {})) as outcome:
             spec = KeySpec(record.name, public_key.key_type.curve, record.purpose)
-            there = _found(device, public_key)
+            there = None if absent else _found(device, public_key)
             if there is not None:
                 outcome["was_there"] = True
                 return self._keep_proven(device, spec, there, kind, outcome, imported=True, keep=keep)

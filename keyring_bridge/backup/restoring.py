@@ -169,7 +169,8 @@ class Restore(RestoredKeys):
             return _unwrap(device, spec, row.key, ids)
 
         source = {"source": "backup", "bundle": digest}
-        return self.restore(record, bring, provider=row.provider, source=source)
+        absent = row.action is Action.UNWRAP
+        return self.restore(record, bring, provider=row.provider, source=source, absent=absent)
 
     def _proven(self, name: str) -> StoredRecord:
         """Let a key that has its record already prove itself again."""
