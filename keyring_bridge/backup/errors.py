@@ -43,7 +43,7 @@ class RestoreRefused(BackupError):
 
 
 class RestoreBusy(BackupError):
-    """Another process restores the same bundle."""
+    """Another process restores a bundle."""
 
     code = "restore_busy"
     exit_code = Exit.UNAVAILABLE

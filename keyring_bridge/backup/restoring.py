@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keyring_bridge.backup.bundle import BundleKey
     from keyring_bridge.backup.verifying import Opened
     from keyring_bridge.device import Device
-    from keyring_bridge.model import KeyInfo, KeySpec
+    from keyring_bridge.model import KeyInfo, KeySpec, WrappingKey
     from keyring_bridge.store.base import StoredRecord
 
 FOLDER = "restores"
@@ -183,30 +183,40 @@ class Restore(RestoredKeys):
 
     @contextmanager
     def _reserved(self, digest: str, rows: Sequence[Row]) -> Iterator[Mapping[str, bytes]]:
-        """Keep the ids of the keys to come in a file until all of them are there, and remove half keys of before."""
+        """Keep the ids of the keys to come in a file until all of them are there, by their records' names."""
         from keyring_bridge.config.files import private_dir, remove_durably, write_atomic
 
-        path = private_dir(self._bridge.config.state_dir / FOLDER) / f"{digest}.json"
-        with _locked(path):
-            before = _read_ids(path)
-            ids: dict[str, dict[str, bytes]] = {}
-            for provider in sorted({*before, *(row.provider for row in rows if row.provider is not None)}):
-                new = [row.key.record.name for row in rows if row.provider == provider and row.action is Action.UNWRAP]
-                ids[provider] = self._ids(provider, new, before.get(provider, {}))
-            if any(ids.values()):
+        folder = private_dir(self._bridge.config.state_dir / FOLDER)
+        with _locked(folder):
+            self._clean_up(folder)
+            ids = {}
+            for provider in sorted({row.provider for row in rows if row.provider is not None}):
+                names = [
+                    row.key.record.name for row in rows if row.provider == provider and row.action is Action.UNWRAP
+                ]
+                if names:
+                    ids[provider] = self._ids(provider, names)
+            path = folder / f"{digest}.json"
+            if ids:
                 note = {name: {key: one.hex() for key, one in group.items()} for name, group in ids.items()}
                 write_atomic(path, json.dumps(note).encode())
             yield {name: key_id for group in ids.values() for name, key_id in group.items()}
             remove_durably(path)
 
-    def _ids(self, provider: str, names: Sequence[str], before: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Return the ids that keys of these names have or get, after half keys of before were removed."""
-        device = self._bridge.device(provider)
-        begun = [(key_id, name) for name, key_id in before.items() if key_id]
-        if begun:
-            device.discard_unfinished(begun)
-        new = [name for name in names if name not in before]
-        return {**before, **(dict(zip(new, device.reserve_ids(len(new)), strict=True)) if new else {})}
+    def _clean_up(self, folder: Path) -> None:
+        """Remove half keys that interrupted runs left, of this bundle or another; whole ones are left alone."""
+        from keyring_bridge.config.files import remove_durably
+
+        for path in sorted(folder.glob("*.json")):
+            pending = _read_ids(path)
+            for provider, group in pending.items():
+                begun = [(key_id, name) for name, key_id in group.items() if key_id]
+                if begun:
+                    self._bridge.device(provider).discard_unfinished(begun)
+            remove_durably(path)
+
+    def _ids(self, provider: str, names: Sequence[str]) -> dict[str, bytes]:
+        return dict(zip(names, self._bridge.device(provider).reserve_ids(len(names)), strict=True))
 
 
 class _Token:
@@ -214,6 +224,7 @@ class _Token:
 
     def __init__(self, device: Device) -> None:
         self.device = device
+        self._wrapping: list[WrappingKey] | None = None
         self.keys: defaultdict[PublicKey, list[KeyInfo]] = defaultdict(list)
         for info in device.list_keys():
             self.keys[info.public_key].append(info)
@@ -222,10 +233,12 @@ class _Token:
         from keyring_bridge.errors import CapabilityMissing
 
         try:
-            known = self.device.wrapping_keys()
+            if self._wrapping is None:
+                self._wrapping = self.device.wrapping_keys()
         except CapabilityMissing:
+            # It has another way: its keys are wrapped under what it does not show.
             return True
-        return any(one.name == name and (not check or not one.check or one.check == check) for one in known)
+        return any(one.name == name and (not check or not one.check or one.check == check) for one in self._wrapping)
 
 
 def _unwrap(device: Device, spec: KeySpec, key: BundleKey, ids: Mapping[str, bytes]) -> KeyInfo:
@@ -254,17 +267,18 @@ def _read_ids(path: Path) -> dict[str, dict[str, bytes]]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
+    """Let no other process restore meanwhile: not even another bundle, which may have the same keys."""
     import fcntl
     import os
 
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path.parent / f".{path.name}.lock", flags, 0o600)
+    descriptor = os.open(folder / ".lock", flags, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RestoreBusy("another process restores this bundle") from None
+            raise RestoreBusy("another process restores a bundle") from None
         yield
     finally:
         os.close(descriptor)

@@ -87,6 +87,10 @@ def backup(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.sealing import seal
 
     check_not_terminal(name)
+    as_json = session.console.json
+    if name == PIPE:
+        # Standard output has the bundle, and nothing else: errors neither.
+        session.console.json = False
 
     def progress(done: int, of: int) -> None:
         session.console.progress(f"{done} of {of} keys", ended=done == of)
@@ -111,10 +115,8 @@ def backup(arguments: argparse.Namespace, session: Session) -> Result:
         return "\n".join([*kept_lines(made.kept, style), f"bundle {visible(name)}, SHA-256 {digest}", _next(name)])
 
     if name == PIPE:
-        # Standard output has the bundle.
-        for one in (to_json(data) if session.console.json else text(Style(False))).splitlines():
+        for one in (to_json(data) if as_json else text(Style(False))).splitlines():
             session.console.note(one)
-        session.console.json = False
         return Result({}, lambda _: "")
     return Result(data, text)
 

@@ -96,7 +96,7 @@ def _write_policy(policy: bytes, session: Session) -> None:
     write_atomic(trial, policy)
     try:
         Policy.load(trial)
-        trial.replace(path)
+        write_atomic(path, policy)
     finally:
         trial.unlink(missing_ok=True)
 

@@ -154,6 +154,9 @@ def unwrap_private(bench: Workbench, spec: KeySpec, public_key: PublicKey, unwra
 
     check_label(spec.label)
     key_id = spec.key_id or _new_id(bench)
+    if find(bench.session, ObjectClass.PRIVATE_KEY, id=key_id):
+        # Whatever has the id of a key that fails is removed.
+        raise ProviderError("the token has a key under the id that was reserved for this one")
 
     def create_private(form: Form) -> None:
         template = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.KEY_TYPE: form.kind}

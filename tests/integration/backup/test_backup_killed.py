@@ -61,6 +61,16 @@ def test_killed_at_each_step(desk: User, spare: User, age: AgeKey, tmp_path: Pat
         check_whole(spare, expected)
 
 
+def test_half_keys_of_another_bundle_are_removed_too(desk: User, spare: User, age: AgeKey) -> None:
+    command, expected = prepared(desk, spare, age, "one")
+    other = ["restore", str(back_up(desk, age, "other")), "--identity", age.identity]
+    assert run_until(spare.cli, STEPS[1:2], 1, "after", *command).killed
+    assert sum(private_objects(spare.cli).values()) == 1
+    assert addresses(spare) == {}
+    spare.cli.ok(*other)
+    check_whole(spare, expected)
+
+
 def test_killed_at_any_moment(desk: User, spare: User, age: AgeKey, tmp_path: Path) -> None:
     command, expected = prepared(desk, spare, age, "one", "two", "three")
     fresh = snapshot(spare.cli, tmp_path / "fresh")

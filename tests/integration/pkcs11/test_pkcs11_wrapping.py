@@ -242,3 +242,17 @@ def test_a_token_that_trusts_anybody_gets_no_wrappable_keys(
         assert left == []
     # A key that stays is none of its business.
     assert provider.generate_key(KeySpec("stays", KeyType.SECP256K1)).extractable is False
+
+
+def test_a_key_whose_id_is_taken_is_not_touched(softhsm: SoftHsm, opened: Open) -> None:
+    token = softhsm.create_token()
+    provider = opened(token)
+    trust(provider, token)
+    wrapped_key = provider.generate_key(SPEC)
+    wrapped = provider.wrap_key(wrapped_key.ref)
+    provider.delete_key(wrapped_key.ref)
+    there = provider.generate_key(KeySpec("there", KeyType.SECP256K1))
+    spec = KeySpec("spare", KeyType.SECP256K1, key_id=there.key_id)
+    with pytest.raises(ProviderError, match="under the id"):
+        provider.unwrap_key(spec, wrapped_key.public_key, wrapped)
+    assert provider.list_keys() == [there]
