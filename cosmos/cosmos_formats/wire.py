@@ -18,6 +18,7 @@ from cosmos_formats.errors import FormatError
 _WIRE_VARINT = 0
 _WIRE_LEN = 2
 _FIXED = {1: 8, 5: 4}
+_ONE_BYTE = [bytes([value]) for value in range(0x80)]
 
 
 class InvalidProtobuf(FormatError):
@@ -228,6 +229,8 @@ def varint(value: int) -> bytes:
     Raises:
         InvalidProtobuf: Negative or too large.
     """
+    if 0 <= value <= 0x7F:  # most are, and each message has dozens
+        return _ONE_BYTE[value]
     if not 0 <= value < 1 << 64:
         raise InvalidProtobuf("integer outside of 64 unsigned bits")
     out = bytearray()

@@ -3,8 +3,8 @@
 Rules:
 
 * A new watermark goes into the slot that does not hold the last one, and is synced (``fdatasync``) before anybody may
-  sign. So a write that was cut off at any byte leaves the last one as it was. A slot lives in blocks that were
-  allocated when the file was made: a full disk does not matter.
+  sign. So a write that was cut off at any byte leaves the last one as it was. The blocks were
+  allocated when the file was made: a full disk does not matter, unless the file system copies on write (btrfs, zfs).
 * Whatever goes wrong in writing or syncing, the file is not used any more by this process: a repeated sync may succeed
   without having written anything.
 * What is found at the start is written again, into the other slot, and synced, before it is believed: the process

@@ -28,6 +28,7 @@ log = os.open(os.path.join(folder, "signed"), os.O_WRONLY | os.O_CREAT | os.O_AP
 def sign(message):
     # What the device signed is known, whatever becomes of this process.
     os.write(log, message.hex().encode() + b"\\n")
+    print("signed", flush=True)
     return device(message)
 
 from pathlib import Path
@@ -48,7 +49,6 @@ while True:
 def test_killed_signers(tmp_path: Path) -> None:
     path = new_file(tmp_path)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    heights = []
     for name in "abcdef":
         process = subprocess.Popen(
             [sys.executable, "-c", SIGNER, str(tmp_path), name], env=environment, stdout=subprocess.PIPE
@@ -56,16 +56,13 @@ def test_killed_signers(tmp_path: Path) -> None:
         assert process.stdout is not None
         with process.stdout:
             assert process.stdout.readline() == b"open\n"
-            signed = tmp_path / "signed"
-            wanted = len(heights) + random.randint(1, 40)  # noqa: S311 - any number will do
-            while process.poll() is None and (not signed.exists() or signed.read_bytes().count(b"\n") < wanted):
-                os.sched_yield()
+            for _ in range(random.randint(1, 40)):  # noqa: S311 - any number will do
+                assert process.stdout.readline() == b"signed\n"
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL
-        heights = signed.read_bytes().splitlines()
     messages: dict[Place, set[bytes]] = {}
-    for line in heights:
-        message = bytes.fromhex(line.decode())
+    for line in (tmp_path / "signed").read_text().splitlines():
+        message = bytes.fromhex(line)
         messages.setdefault(Request(Canonical.from_sign_bytes(message), message).place, set()).add(message)
     assert len(messages) > 6
     assert all(len(at_this_place) == 1 for at_this_place in messages.values())

@@ -112,7 +112,7 @@ def mutate(content: bytes, data: st.DataObject) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(everything, st.data())
 def test_mutated_messages_are_read_or_refused(message: messages.Message, data: st.DataObject) -> None:
     changed = mutate(messages.encode(message), data)
@@ -185,7 +185,7 @@ def ends(order: bool) -> tuple[SecretConnection, SecretConnection]:
     return SecretConnection(Identity(b"a" * 32), first), SecretConnection(Identity(b"b" * 32), second)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.booleans(), st.lists(st.binary(max_size=3000), max_size=4), st.data())
 def test_what_is_sent_is_received_in_any_pieces(order: bool, sent: list[bytes], data: st.DataObject) -> None:
     signer, node = ends(order)

@@ -249,7 +249,7 @@ class Signer(RuleBasedStateMachine):
 TestSigner = Signer.TestCase
 # Without shrinking, which would take minutes.
 TestSigner.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+    max_examples=25, stateful_step_count=30, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
 )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cosmos_formats.privval.canonical import extension_sign_bytes, vote_sign_bytes
+from cosmos_formats.privval.model import BlockId
 from cosmos_formats.verify import verify
 from keyring_bridge.errors import SignatureRejected
 from keyring_bridge.validator.errors import ConsensusRefused, HeightTooFar, WatermarkFailed, WatermarkMoved
@@ -127,6 +130,32 @@ def test_a_store_that_fails_keeps_the_device_out_of_it(tmp_path: Path) -> None:
     file.close()
     with pytest.raises(WatermarkFailed):
         Guard(file, DEVICE.public_key, CHAIN).vote(vote(5), gone, NOW)
+
+
+def test_threads_take_turns() -> None:
+    """Six ask for six blocks at the same place: one gets its signature, and the device does one thing at a time."""
+    store, device, busy = MemoryStore(), Device(), threading.Lock()
+    shared, ready = guard(store), threading.Barrier(6)
+
+    def careful(message: bytes) -> bytes:
+        assert busy.acquire(blocking=False)
+        try:
+            return device(message)
+        finally:
+            busy.release()
+
+    def ask(number: int) -> bytes:
+        ready.wait()
+        try:
+            return shared.vote(vote(5, block=BlockId(bytes([number]) * 32, 1, bytes(32))), careful, NOW).signature
+        except ConsensusRefused as refused:
+            assert str(refused) == "error signing vote: conflicting data"  # noqa: PT017 - the others must succeed
+            return b""
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(ask, range(6)))
+    assert len(device.signed) == 1
+    assert sorted(map(len, answers)) == [0, 0, 0, 0, 0, 64]
 
 
 class Racing(MemoryStore):
