@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
+import re
 import shutil
 import subprocess
 import time
@@ -72,6 +72,9 @@ def migrate(lab: Lab, count: int, few: int) -> None:
         mean(getattr(part, name) for part in parts) for name in ("rounds", "created", "signed", "cpu")
     )
     least = rounds + created + signed
+    # SoftHSM2 keeps every object in the memory of the process that uses it.
+    progress("migrate: memory")
+    theirs, more = _raw_growth(program, lab, folder, count, few), large.memory - small.memory
     lines = [
         Line(f"{ROUNDS:,} rounds for each of {ITEMS_PER_KEY * count:,} items, one thread", milli(rounds)),
         Line("C_CreateObject of private and public objects, in C", milli(created)),
@@ -80,11 +83,12 @@ def migrate(lab: Lab, count: int, few: int) -> None:
         Line(f"hsm migrate of {count:,} keys", milli(large.wall), large.wall / least, 1.5),
         Line("  its processor time, beside that of the sum", milli(large.cpu), large.cpu / cpu),
         Line("  beside a sum with one item for each key", "", large.wall / (least - rounds / 2)),
+        Line("  its largest memory", f"{large.memory / 1e6:.0f} MB"),
         Line(
-            f"largest memory, beside {few:,} keys",
-            f"{large.memory / 1e6:.0f} MB, {small.memory / 1e6:.0f} MB",
-            large.memory / small.memory,
-            1.25,
+            f"what {count - few:,} further keys add to it, beside what they add to the C program",
+            f"{more / 1e6:.1f} MB, C {theirs / 1e6:.1f} MB",
+            more / theirs,
+            1.5,
         ),
     ]
     show("Moving keys into SoftHSM2 (token and state in memory)", lines)
@@ -111,28 +115,51 @@ def _build(folder: Path) -> Path:
 
 
 def _parts(program: Path, lab: Lab, folder: Path, count: int) -> Parts:
-    softhsm = SoftHsm(folder)
-    token = softhsm.create_token("raw")
-    keys = [coincurve.PrivateKey() for _ in range(count)]
-    lines = "".join(f"{key.secret.hex()} {key.public_key.format(compressed=False).hex()}\n" for key in keys)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [str(program), str(softhsm.library), token.label, "0"],
-        input=f"{token.pin}\n{lines}",
-        env={**lab.env, **softhsm.env},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e9
-    created, signed = map(int, done.stdout.split())
+    run, told = _raw(program, lab, folder, count, notes=False)
+    created, signed = map(int, told.split())
     sample, items = min(count, 200), ITEMS_PER_KEY * count
     begin, began = time.perf_counter_ns(), time.process_time_ns()
     for _ in range(sample):
         hashlib.pbkdf2_hmac("sha256", keyring_files.PASSWORD, b"PBES2-HS256+A128KW\0" + bytes(12), ROUNDS, 16)
     wall, used = time.perf_counter_ns() - begin, time.process_time_ns() - began
-    return Parts(wall / sample * items, created, signed, cpu + used / sample * items)
+    return Parts(wall / sample * items, created, signed, run.cpu + used / sample * items)
+
+
+def _raw(program: Path, lab: Lab, folder: Path, count: int, *, notes: bool) -> tuple[Run, str]:
+    softhsm = SoftHsm(folder)
+    token = softhsm.create_token("raw")
+    keys = [coincurve.PrivateKey() for _ in range(count)]
+    lines = "".join(f"{key.secret.hex()} {key.public_key.format(compressed=False).hex()}\n" for key in keys)
+    given, answer = folder / "given", folder / "answer"
+    given.write_text(f"{token.pin}\n{lines}")
+    command = [str(program), str(softhsm.library), token.label, str(int(notes))]
+    with given.open() as source, answer.open("w") as out:
+        run = _run(subprocess.Popen(command, env={**lab.env, **softhsm.env}, stdin=source, stdout=out))
+    return run, answer.read_text()
+
+
+def _raw_growth(program: Path, lab: Lab, folder: Path, count: int, few: int) -> int:
+    """How many bytes more the C program needs for many keys than for few, with as many objects as the bridge makes."""
+    large, small = (_raw(program, lab, folder / f"raw-{number}", number, notes=True)[0] for number in (count, few))
+    return large.memory - small.memory
+
+
+def _run(process: subprocess.Popen[bytes]) -> Run:
+    """Wait for a process that must succeed, watching its memory: what `wait` tells counts this process's as well."""
+    begin, memory = time.perf_counter_ns(), 0
+    status = Path(f"/proc/{process.pid}/status")
+    while True:
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
+        memory = max(memory, int(found[1]) * 1024 if found else 0)
+        pid, ended, used = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.01)
+    wall = time.perf_counter_ns() - begin
+    process.returncode = os.waitstatus_to_exitcode(ended)
+    if process.returncode:
+        raise RuntimeError(f"{process.args} ended with {process.returncode}")
+    return Run(wall, int((used.ru_utime + used.ru_stime) * 1e9), memory)
 
 
 def _migrate(lab: Lab, folder: Path, count: int) -> Run:
@@ -148,11 +175,4 @@ def _migrate(lab: Lab, folder: Path, count: int) -> Run:
     _write_keyring(source, count)
     command = ["hsm", "--config", str(config), "--output", "json", "migrate", str(source)]
     command += ["--password", f"file:{password}"]
-    begin = time.perf_counter_ns()
-    with subprocess.Popen(command, env={**lab.env, **softhsm.env}, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter_ns() - begin
-    if process.returncode:
-        raise RuntimeError(f"hsm migrate ended with {process.returncode}")
-    return Run(wall, int((used.ru_utime + used.ru_stime) * 1e9), used.ru_maxrss * 1024)
+    return _run(subprocess.Popen(command, env={**lab.env, **softhsm.env}, stdout=subprocess.DEVNULL))
