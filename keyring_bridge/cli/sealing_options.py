@@ -40,7 +40,9 @@ def sealing_key(arguments: argparse.Namespace, secrets: ExitStack, what: str) ->
         RecipientInvalid: A recipient is none.
     """
     from keyring_bridge.sealing import Passphrase, Recipients
+    from keyring_bridge.secrets import harden_process
 
+    harden_process()
     texts = list(arguments.recipient)
     if arguments.recipients_file is not None:
         try:
@@ -70,7 +72,9 @@ def opening_key(arguments: argparse.Namespace, secrets: ExitStack, what: str) ->
         IdentityInvalid: The identities are none.
     """
     from keyring_bridge.sealing import Identities, Passphrase
+    from keyring_bridge.secrets import harden_process
 
+    harden_process()
     if (arguments.identity is None) == (arguments.passphrase is None):
         raise UsageError(f"say what opens {what}: --identity or --passphrase")
     if arguments.file == PIPE and "stdin" in (arguments.identity, arguments.passphrase):

@@ -17,7 +17,7 @@ from keyring_bridge.cli.sealing_options import (
     opening_key,
     sealing_key,
 )
-from keyring_bridge.cli.secret_options import SOURCES, read_secret
+from keyring_bridge.cli.secret_options import read_secret
 from keyring_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def configure_wrapping_key(parser: Parser) -> None:
         "--so-pin",
         metavar="SECRET",
         default="prompt",
-        help=f"where the PIN of the token's security officer comes from, who alone can trust a key: {SOURCES}",
+        help="where the PIN of the token's security officer comes from, who alone can trust a key: prompt, file:/PATH "
+        "or fd:N",
     )
     parser.add_argument(
         "--retry-so-pin", action="store_true", help="send it although the token refused one before; it was corrected"
@@ -65,6 +66,9 @@ def configure_wrapping_key(parser: Parser) -> None:
 def wrapping_key(arguments: argparse.Namespace, session: Session) -> Result:
     """Answer the trusted wrapping keys of the token, after one was made or brought."""
     provider = chosen_provider(arguments, session.config)
+    if arguments.so_pin != "prompt" and not arguments.so_pin.startswith(("file:", "fd:")):
+        # Not the environment, which children inherit, nor a program: an officer is a person.
+        raise UsageError("the officer's PIN comes from prompt, file:/PATH or fd:N")
     if arguments.file is None:
         if arguments.new is not None:
             raise UsageError("--new needs --file: without the file no other token gets the key, and nothing comes back")
@@ -88,11 +92,10 @@ def wrapping_key(arguments: argparse.Namespace, session: Session) -> Result:
 def _make(arguments: argparse.Namespace, session: Session, provider: str) -> Result:
     from keyring_bridge.names import check_name
     from keyring_bridge.sealing import new_file, seal_bytes
-    from keyring_bridge.secrets import SecretBytes, harden_process
+    from keyring_bridge.secrets import SecretBytes
 
     if arguments.identity is not None:
         raise UsageError("a new key is sealed with --recipient or --passphrase")
-    harden_process()
     name, path = check_name(arguments.new), Path(arguments.file)
     with ExitStack() as secrets:
         key = sealing_key(arguments, secrets, "the file")

@@ -348,3 +348,19 @@ def test_a_full_token_keeps_what_fitted(desk: User, tmp_path: Path, age: AgeKey,
     other.cli.ok(*command)
     assert addresses(other) == expected
     assert private_objects(other.cli) == dict.fromkeys(expected, 1)
+
+
+def test_the_officers_pin_comes_from_a_person_or_a_file(desk: User, age: AgeKey) -> None:
+    path = desk.cli.home / "wrap.sealed"
+    command = ("backup", "wrapping-key", "--new", "wrap", "--file", str(path), "--recipient", age.recipient)
+    for source in ("77120934", "env:SO_PIN", "command:/bin/echo 77120934", "stdin"):
+        error = desk.cli.fails(*command, "--so-pin", source, code=2, error="usage_error")
+        assert "77120934" not in str(error)
+    wrong = private(desk.cli.home / "wrong", "00000000\n")
+    desk.cli.fails(*command, "--so-pin", f"file:{wrong}", code=7, error="pin_incorrect")
+    # A key that is in no token is of no use in a file.
+    assert not path.exists()
+    desk.cli.fails(*command, "--so-pin", desk.so_pin, code=7, error="pin_blocked")
+    desk.cli.ok(*command, "--so-pin", desk.so_pin, "--retry-so-pin")
+    assert [key["name"] for key in desk.cli.json("backup", "wrapping-key")["wrapping_keys"]] == ["wrap"]
+    desk.cli.fails(*command, "--so-pin", desk.so_pin, code=5, error="sealed_file_exists")
