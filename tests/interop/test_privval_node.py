@@ -14,10 +14,10 @@ from typing import IO, Any
 import pytest
 
 from cosmos_formats.privval import messages
-from cosmos_formats.privval.framing import MessageReader, frame
 from cosmos_formats.privval.identity import Identity
 from cosmos_formats.privval.messages import PingRequest, PubKeyRequest, SignProposalRequest, SignVoteRequest
 from cosmos_formats.privval.secret_connection import SecretConnection, State
+from cosmos_formats.privval.stream import PlainStream, SecretStream, Stream
 from keyring_bridge.validator.errors import ConsensusRefused
 from keyring_bridge.validator.guard import Guard
 from tests.consensus import CHAIN, NOW, Device, MemoryStore
@@ -67,22 +67,20 @@ def answer(guard: Guard, device: Device, request: messages.Message) -> messages.
     raise AssertionError(request)
 
 
-def serve(connection: socket.socket, secret: SecretConnection | None) -> None:
+def serve(connection: socket.socket, stream: Stream) -> None:
     """Answer until the node hangs up."""
     device = Device()
-    guard, reader = Guard(MemoryStore(), device.public_key, CHAIN), MessageReader()
-    if secret is not None:
-        connection.sendall(secret.data_to_send())
+    guard = Guard(MemoryStore(), device.public_key, CHAIN)
+    connection.sendall(stream.data_to_send())
     while data := connection.recv(65536):
-        if secret is not None:
-            data = secret.receive(data)
-            connection.sendall(secret.data_to_send())
-        reader.feed(data)
-        while (message := reader.next()) is not None:
-            reply = frame(messages.encode(answer(guard, device, messages.decode(message))))
-            assert len(reply) < 1024  # also of a vote with an extension of 9,000 bytes
-            connection.sendall(reply if secret is None else secret.send(reply))
-    reader.end()
+        requests = [messages.decode(message) for message in stream.receive(data)]
+        connection.sendall(stream.data_to_send())
+        for request in requests:
+            reply = answer(guard, device, request)
+            # Also that of a vote with an extension of 9,000 bytes.
+            assert len(messages.encode(reply)) < 1024
+            connection.sendall(stream.send(reply))
+    stream.end()
 
 
 @pytest.mark.parametrize("network", ["tcp", "unix"])
@@ -93,13 +91,13 @@ def test_cometbfts_client_takes_our_answers(node: Path, network: str, tmp_path: 
         if network == "tcp":
             host, _, port = address.rpartition(":")
             connection = socket.create_connection((host, int(port)), SECONDS)
-            secret = SecretConnection(Identity(os.urandom(32)), bytearray(os.urandom(32)))
+            stream: Stream = SecretStream(SecretConnection(Identity(os.urandom(32)), bytearray(os.urandom(32))))
         else:
-            connection, secret = socket.socket(socket.AF_UNIX), None
+            connection, stream = socket.socket(socket.AF_UNIX), PlainStream()
             connection.settimeout(SECONDS)
             connection.connect(address)
         with connection:
-            serve(connection, secret)
+            serve(connection, stream)
         told: list[dict[str, Any]] = [json.loads(line) for line in output]
     prevote = {"name": "prevote", "good": True, "seconds": 1795914123}
     refused = "signerEndpoint returned error #0: error signing vote: "

@@ -5,6 +5,7 @@
 * :mod:`.canonical`: the bytes that are signed.
 * :mod:`.framing`: a stream cut into messages.
 * :mod:`.secret_connection`: the encrypted, authenticated stream over TCP, and :mod:`.frames`, its frames.
+* :mod:`.stream`: messages over either transport.
 * :mod:`.identity`: the long-term key of an end of such a stream.
 
 Over a unix socket messages are framed and nothing else; over TCP the framed messages go through a SecretConnection.
