@@ -34,12 +34,12 @@ def test_killed_at_every_step_it_finishes_the_next_time(token: Cli, keyring: Cop
         "keyring_bridge.device:Device.import_key",
         "keyring_bridge.bridge:Bridge.prove",
         "keyring_bridge.store.sqlite:SqliteStore.add",
-        "keyring_bridge.policy.write:add_starter",
+        "keyring_bridge.policy.write:add_starters",
     )
     fresh = snapshot(token, tmp_path / "fresh")
     done = run_until(token, points, 0, "never", *command)
     private = ["import_key", "prove", "note:proved", "add", "note:recorded"]
-    assert done.steps == ["note:planned", *private, "add", "note:recorded", "note:finished", "add_starter"]
+    assert done.steps == ["note:planned", *private, "add", "note:recorded", "note:finished", "add_starters"]
     for at, when in moments(done.steps):
         restore(token, fresh)
         assert run_until(token, points, at, when, *command).killed
