@@ -130,8 +130,8 @@ class PolicyGuard:
             before = ""
         if before == policy.digest:
             return
-        if before:
-            self._audit.note("policy.changed", "", {"policy": policy.digest, "before": before})
+        # Also where nothing is noted: a note that was removed must not hide a change.
+        self._audit.note("policy.changed", "", {"policy": policy.digest, "before": before or None})
         try:
             write_atomic(self._noted, f"{policy.digest}\n".encode("ascii"))
         except OSError as error:

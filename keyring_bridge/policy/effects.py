@@ -195,6 +195,9 @@ def _unknown(message: MessageView, facts: MessageFacts | None) -> tuple[str, str
         return "it grants without a limit" if unlimited else "", "whoever it is granted to chooses them"
     if name.endswith("Allowance") and not name.startswith("Msg"):
         return "" if _is_limited(message, facts) else "it grants without a limit", ""
+    if len(facts.signers) > 1:
+        # One of them may be paid by another; addresses of signers are not listed as recipients.
+        return "", "several accounts sign it"
     if type_url == _TRANSFER and message.fields().get("memo"):
         return "", "its memo may have it passed on"
     return "", ""

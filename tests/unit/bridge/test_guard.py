@@ -18,6 +18,7 @@ from keyring_bridge.guard import ACTIONS, action_of
 from keyring_bridge.keyring import Keyring
 from keyring_bridge.live_policy import LivePolicy
 from keyring_bridge.model import Action, Caller, SignRequest
+from keyring_bridge.policy import Policy
 from keyring_bridge.secrets import SecretBytes
 from tests.unit.bridge.pipeline import CALLER, CHAIN, Setup
 from tests.unit.bridge.sign_docs import send_doc
@@ -63,9 +64,23 @@ def test_a_change_is_audited_once_with_both_digests_before_it_counts(setup: Setu
     entries = setup.entries()
     changes = [entry for entry in entries if entry["kind"] == "policy.changed"]
     # The empty policy of the time before the file is one too.
-    assert [(change["before"], change["policy"]) for change in changes][1:] == [(first, second)]
+    empty = Policy.empty().digest
+    assert [(change["before"], change["policy"]) for change in changes] == [
+        (None, empty),
+        (empty, first),
+        (first, second),
+    ]
     (intent, _) = (entry for entry in entries if entry["kind"] == "sign.intent" and entry["policy"] == second)
     assert int(str(changes[-1]["seq"])) < int(str(intent["seq"]))
+
+
+def test_a_note_that_was_removed_hides_no_change(setup: Setup) -> None:
+    digest = setup.bridge.policy.digest
+    (setup.config.state_dir / "policy.noted").unlink()
+    put(setup, "[manage]\n")
+    assert setup.bridge.policy.digest != digest
+    changes = [entry for entry in setup_entries(setup) if entry["kind"] == "policy.changed"]
+    assert [change["before"] for change in changes] == [None, None]
 
 
 def test_a_change_that_cannot_be_audited_does_not_count(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:

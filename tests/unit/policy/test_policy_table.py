@@ -350,6 +350,18 @@ ROWS: list[tuple[str, Policy, Asks, str]] = [
         of(contract()),
         "allow messages",
     ),
+    (
+        "somebody who signs too is paid",
+        having(ONLY_FRIEND),
+        of(
+            {
+                "@type": MULTI,
+                "inputs": [{"address": OWN, "coins": coins(100)}, {"address": STRANGER, "coins": coins(1)}],
+                "outputs": [{"address": STRANGER, "coins": coins(101)}],
+            }
+        ),
+        "deny recipients",
+    ),
     # --- recipients that are denied ------------------------------------------------------------------------------
     ("anybody else", having(NOT_STRANGER), of(send(1)), "allow messages"),
     ("who is denied", having(NOT_STRANGER), of(send(1, to=STRANGER)), "deny denied_recipients"),

@@ -201,3 +201,17 @@ def test_a_form_that_cannot_be_extended_is_left_alone(path: Path, keys: str) -> 
     with pytest.raises(PolicyInvalid, match="cannot be changed as it is written now"):
         add_starter(path, "ops", FINGERPRINT, "ve-1", [SEND])
     assert path.read_text() == content
+
+
+def test_alternatives_and_limits_follow_a_key_to_its_new_name(path: Path) -> None:
+    treasury = Path(__file__).resolve().parents[3] / "docs" / "policies" / "treasury.toml"
+    path.write_text(treasury.read_text())
+    path.chmod(0o600)
+    before = Policy.load(path).keys["treasury"]
+    assert add_starter(path, "ops", FINGERPRINT, "ve-1", [SEND])
+    assert rename_key(path, "treasury", "vault")
+    after = Policy.load(path)
+    assert after.keys["vault"] == before
+    assert after.manage == Policy.load(treasury).manage
+    assert remove_key(path, "vault")
+    assert list(Policy.load(path).keys) == ["ops"]
