@@ -6,18 +6,14 @@ begins with what the audit log says; see :mod:`keyring_bridge.store.limits`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cosmos_formats.quickclass import dataclass
-from cosmos_formats.signing.facts import Coin
 from cosmos_formats.signing.tx_view import TxView
 from keyring_bridge.errors import BridgeError, LimitReached, PolicyDenied
-from keyring_bridge.policy.effects import effects_of, placed
-from keyring_bridge.store.counters import SECOND, Charge, Full
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
     from keyring_bridge.policy.model import Limit
     from keyring_bridge.reading import View
     from keyring_bridge.store.base import Store
-    from keyring_bridge.store.counters import Taken
+    from keyring_bridge.store.counters import Charge, Full, Taken
 
 SPEND = "spend"
 """Member of an intent that says what the transaction moves, of the denominations that limits name."""
@@ -75,6 +71,8 @@ class Limits:
         limits += [("", limit) for limit in policy.shared]
         if not limits:
             return NOTHING
+        from keyring_bridge.store.counters import Full
+
         spend = _spend(view, [limit for _, limit in limits])
         charges = [one for key, limit in limits for one in _charges(key, limit, caller.name, spend or {})]
         recorded = None if spend is None else {denom: str(amount) for denom, amount in spend.items()}
@@ -107,6 +105,8 @@ def _spend(view: View, limits: list[Limit]) -> dict[str, int] | None:
         return None
     if not isinstance(view, TxView):
         return {}
+    from keyring_bridge.policy.effects import effects_of, placed
+
     totals = effects_of(view, placed(view)).totals
     return {denom: totals[denom] for denom in sorted(denoms) if totals.get(denom)}
 
@@ -114,6 +114,10 @@ def _spend(view: View, limits: list[Limit]) -> dict[str, int] | None:
 def _charges(key: str, limit: Limit, caller: str, spend: Mapping[str, int]) -> Iterator[Charge]:
     if limit.callers is not None and caller not in limit.callers:
         return
+    import json
+
+    from keyring_bridge.store.counters import Charge
+
     callers = frozenset((caller,)) if limit.each_caller else limit.callers
     # Whatever makes it another limit makes it another counter.
     said = [key, limit.name, limit.seconds, limit.signatures, limit.burst, None if callers is None else sorted(callers)]
@@ -128,6 +132,9 @@ def _charges(key: str, limit: Limit, caller: str, spend: Mapping[str, int]) -> I
 
 
 def _refusal(full: Full) -> LimitReached | PolicyDenied:
+    from cosmos_formats.signing.facts import Coin
+    from keyring_bridge.store.counters import SECOND
+
     charge = full.charge
     what = f"{charge.units} signatures" if charge.denom is None else str(Coin(charge.denom, charge.size))
     limit = f"the limit {charge.limit} of {what} in {_duration(charge.seconds)}"

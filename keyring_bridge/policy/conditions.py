@@ -14,7 +14,6 @@ from cosmos_formats.signing.facts import Coin, is_denom
 from keyring_bridge.model import Operation
 from keyring_bridge.policy.case import shown
 from keyring_bridge.policy.rules import Objection
-from keyring_bridge.policy.texts import account_of
 
 if TYPE_CHECKING:
     from cosmos_formats.signing import SignMode
@@ -178,6 +177,8 @@ class DeniedRecipients:
 
     def allows(self, case: Case) -> bool:
         """See :class:`~keyring_bridge.policy.rules.Rule`."""
+        from keyring_bridge.policy.texts import account_of
+
         effects = case.effects
         for text in effects.recipients:
             account = account_of(text)
@@ -187,6 +188,8 @@ class DeniedRecipients:
 
     def objection(self, case: Case) -> Objection:
         """See :class:`~keyring_bridge.policy.rules.Rule`."""
+        from keyring_bridge.policy.texts import account_of
+
         for text in case.effects.recipients:
             account = account_of(text)
             if account is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cosmos_formats.quickclass import dataclass
 from cosmos_formats.signing import SignMode
@@ -12,8 +12,10 @@ from cosmos_formats.signing.facts import is_denom, parse_amount
 from keyring_bridge.config.model import check_chain_id
 from keyring_bridge.policy.model import Limit, Terms
 from keyring_bridge.policy.patterns import MessagePatterns
-from keyring_bridge.policy.texts import MemoPattern, account_of
-from keyring_bridge.policy.times import Window
+
+if TYPE_CHECKING:
+    from keyring_bridge.policy.texts import MemoPattern
+    from keyring_bridge.policy.times import Window
 
 SIGN_MODES: Mapping[str, SignMode] = {
     "direct": SignMode.DIRECT,
@@ -72,14 +74,11 @@ class TermsTable:
         check_callers(self.callers or ())
         MessagePatterns.of(self.messages or ())
         MessagePatterns.of(self.unknown_spending)
-        for text in self.times or ():
-            Window.of(text)
+        _windows(self.times)
         for where in ("recipients", "payers", "granters"):
             for text in getattr(self, where) or ():
                 _check_address(where, text)
-        for text in self.denied_recipients or ():
-            if account_of(text) is None:
-                raise ValueError(f"denied_recipients: {text[:100]!r} is no address")
+        _accounts(self.denied_recipients)
         for where in ("max_amount", "max_fee"):
             amounts(where, getattr(self, where))
         if self.max_gas is not None and self.max_gas < 0:
@@ -104,7 +103,7 @@ class TermsTable:
 
     def conditions(self, name: str = "") -> dict[str, Any]:
         """Return the arguments of the :class:`~keyring_bridge.policy.model.Terms` that it means."""
-        times, memos, denied, modes = self.times, self.memos, self.denied_recipients, self.sign_modes
+        modes = self.sign_modes
         return {
             "name": name,
             "chains": _set(self.chains),
@@ -112,15 +111,15 @@ class TermsTable:
             "messages": None if self.messages is None else MessagePatterns.of(self.messages),
             "callers": _set(self.callers),
             "operations": _set(self.operations),
-            "times": None if times is None else tuple(Window.of(text) for text in times),
+            "times": _windows(self.times),
             "recipients": _set(self.recipients),
-            "denied_recipients": None if denied is None else frozenset(account_of(text) or "" for text in denied),
+            "denied_recipients": _accounts(self.denied_recipients),
             "max_amount": amounts("max_amount", self.max_amount),
             "max_fee": amounts("max_fee", self.max_fee),
             "max_gas": self.max_gas,
             "payers": _set(self.payers),
             "granters": _set(self.granters),
-            "memos": None if memos is None else tuple(MemoPattern.of(text) for text in memos),
+            "memos": _memos(self.memos),
             "timeout_required": self.timeout_required,
             "unknown_spending": MessagePatterns.of(self.unknown_spending),
             "arbitrary_data": self.arbitrary_data,
@@ -245,6 +244,34 @@ def seconds_of(text: str) -> int:
 def _check_address(where: str, text: str) -> None:
     if not 0 < len(text) <= 256 or not text.isprintable() or " " in text:
         raise ValueError(f"{where}: {text[:100]!r} is no address")
+
+
+def _windows(said: tuple[str, ...] | None) -> tuple[Window, ...] | None:
+    if said is None:
+        return None
+    from keyring_bridge.policy.times import Window
+
+    return tuple(Window.of(text) for text in said)
+
+
+def _memos(said: tuple[str, ...] | None) -> tuple[MemoPattern, ...] | None:
+    if said is None:
+        return None
+    from keyring_bridge.policy.texts import MemoPattern
+
+    return tuple(MemoPattern.of(text) for text in said)
+
+
+def _accounts(said: tuple[str, ...] | None) -> frozenset[str] | None:
+    if said is None:
+        return None
+    from keyring_bridge.policy.texts import account_of
+
+    found = {text: account_of(text) for text in said}
+    for text, account in found.items():
+        if account is None:
+            raise ValueError(f"denied_recipients: {text[:100]!r} is no address")
+    return frozenset(account for account in found.values() if account is not None)
 
 
 def _set(said: tuple[str, ...] | None) -> frozenset[str] | None:

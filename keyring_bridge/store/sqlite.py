@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cosmos_formats.pubkeys import KeyType, PublicKey
-from keyring_bridge.errors import DuplicateAddress, InvalidName, KeyExists, KeyNotFound
+from keyring_bridge.errors import DuplicateAddress, InvalidName, KeyExists, KeyNotFound, StoreFailed
 from keyring_bridge.model import Purpose
 from keyring_bridge.names import ITEM_SUFFIX
 from keyring_bridge.store.base import LastSigned, StoredRecord
 from keyring_bridge.store.database import Database
-from keyring_bridge.store.limits import LimitCounters
 from keyring_bridge.store.nonces import NonceMemory
 from keyring_bridge.store.schema import RECORDS
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cosmos_formats.record import Record
     from keyring_bridge.store.base import History
     from keyring_bridge.store.counters import Charge, Full, Taken
+    from keyring_bridge.store.limits import LimitCounters
 
 _COLUMNS = (
     "name, address, record, provider, uri, key_type, purpose, fingerprint, created_at, hardware, extractable, "
@@ -54,7 +55,10 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._records = Database(path, RECORDS)
         self._nonces = NonceMemory(path.with_name(f"{path.stem}-nonces"))
-        self._limits = LimitCounters(path.with_name(f"{path.stem}-limits"))
+        self._path = path
+        self._counters: LimitCounters | None = None
+        self._counters_lock = threading.Lock()
+        self._closed = False
         self._cache: dict[str, tuple[tuple[Any, ...], StoredRecord]] = {}
         self._cache_version = -1
 
@@ -159,6 +163,18 @@ class SqliteStore:
         """See :class:`~keyring_bridge.store.base.Store`."""
         return self._limits.take(charges, history)
 
+    @property
+    def _limits(self) -> LimitCounters:
+        """The counters; most stores never need them."""
+        with self._counters_lock:
+            if self._counters is None:
+                if self._closed:
+                    raise StoreFailed("the store is closed")
+                from keyring_bridge.store.limits import LimitCounters
+
+                self._counters = LimitCounters(self._path.with_name(f"{self._path.stem}-limits"))
+            return self._counters
+
     def give_back(self, taken: Sequence[Taken]) -> None:
         """See :class:`~keyring_bridge.store.base.Store`."""
         self._limits.give_back(taken)
@@ -166,7 +182,10 @@ class SqliteStore:
     def close(self) -> None:
         """See :class:`~keyring_bridge.store.base.Store`."""
         self._records.close()
-        self._limits.close()
+        with self._counters_lock:
+            self._closed = True
+            if self._counters is not None:
+                self._counters.close()
         self._nonces.close()
 
     def __enter__(self) -> SqliteStore:
