@@ -100,7 +100,14 @@ def test_keygen_shows_address_attributes_proof_and_policy(cli: Cli) -> None:
     assert key["policy"]["messages"] == ["/cosmos.staking.v1beta1.MsgDelegate"]
     assert "MsgDelegate" in (cli.folder / "policy.toml").read_text()
     kinds = [entry["kind"] for entry in cli.json("audit", "tail")]
-    assert kinds == ["key.generate.intent", "challenge.intent", "challenge.outcome", "key.generate.outcome"]
+    # The first decision notes which policy it was made by.
+    assert kinds == [
+        "policy.changed",
+        "key.generate.intent",
+        "challenge.intent",
+        "challenge.outcome",
+        "key.generate.outcome",
+    ]
     text = cli.ok("keygen", "--label", "second")
     assert re.search(r"^extractable: +(yes: EXTRACTABLE, .*|no)$", text, re.MULTILINE)
     assert "NOT HARDWARE" in text
@@ -373,7 +380,7 @@ def test_audit_verify_finds_an_edit_and_a_cut(cli: Cli) -> None:
     cli.ok("keygen", "--label", "ops")
     report = cli.json("audit", "verify")
     assert report["ok"]
-    assert report["entries"] == 4
+    assert report["entries"] == 5  # the policy's, and two each of key and challenge
     assert "the log is whole" in cli.ok("audit", "verify")
     log = cli.folder / "state" / "audit.jsonl"
     whole = log.read_bytes()
