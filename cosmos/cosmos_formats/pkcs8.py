@@ -1,45 +1,41 @@
 """Private keys in PEM: PKCS#8 (RFC 5958), encrypted or not, and SEC 1 (RFC 5915, ``EC PRIVATE KEY``).
 
-Keys on secp256k1, secp256r1 and ed25519 are read, through the ``cryptography`` package. It hands a key out as
-``bytes``, so one copy of it (and of what was around it) stays in memory until something overwrites it: where that is
-too much, use another source, or a process that ends afterwards. The password stays in its buffer.
+Keys on secp256k1, secp256r1 and ed25519 are read. Base64, decryption and DER are done in buffers that are wiped, for a
+library's reader of PEM leaves copies of the key in memory.
 """
 
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Sequence
+from typing import Final
 
-from cosmos_formats import der
-from cosmos_formats.errors import FormatError, WrongPassword
-from cosmos_formats.private_keys import LENGTH, PrivateKey
-from cosmos_formats.pubkeys import KeyType, PublicKey
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cosmos_formats import der, pem_encryption
+from cosmos_formats.pem_encryption import InvalidPem
+from cosmos_formats.private_keys import LENGTH, PrivateKey, opened
+from cosmos_formats.pubkeys import KeyType
+from cosmos_formats.wipeable import unbase64, wipe
 
 LARGEST: Final = 64 << 10
 """Most bytes that are looked at. A key has about 400."""
 
-MOST_ROUNDS: Final = 2_000_000
-"""Of PBKDF2; more would keep the processor busy. OpenSSL takes 2048 unless it is told otherwise."""
-
-MOST_MEMORY: Final = 256 << 20
-"""Of scrypt (128 · N · r), in bytes. OpenSSL takes 16 MiB."""
-
 _BLOCK: Final = re.compile(
     rb"-----BEGIN ((?:ENCRYPTED |EC )?PRIVATE KEY)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL
 )
-_PBES2: Final = bytes.fromhex("2a864886f70d01050d")
-_PBKDF2: Final = bytes.fromhex("2a864886f70d01050c")
-_SCRYPT: Final = bytes.fromhex("2b06010401da47040b")
+_SEALED: Final = b"ENCRYPTED PRIVATE KEY"
+_SEC1: Final = b"EC PRIVATE KEY"
+_SPACE: Final = b" \t\r\n"
 
-
-class InvalidPem(FormatError):
-    """Not a private key in PEM, or one of a kind that is not read."""
-
-    code = "invalid_pem"
+_ED25519: Final = bytes.fromhex("2b6570")
+_ON_A_CURVE: Final = bytes.fromhex("2a8648ce3d0201")
+_CURVES: Final = {
+    bytes.fromhex("2b8104000a"): KeyType.SECP256K1,
+    bytes.fromhex("2a8648ce3d030107"): KeyType.SECP256R1,
+}
+_ATTRIBUTES: Final = 0xA0
+_PUBLIC_KEY: Final = 0x81
+_SEC1_CURVE: Final = 0xA0
+_SEC1_PUBLIC_KEY: Final = 0xA1
 
 
 class PasswordNeeded(InvalidPem):
@@ -54,8 +50,8 @@ def is_encrypted(content: bytes | bytearray) -> bool:
     Raises:
         InvalidPem: It holds no private key, or several.
     """
-    kind, body = _block(content)
-    return kind == b"ENCRYPTED PRIVATE KEY" or b"Proc-Type:" in body
+    label, body = _block(content)
+    return label == _SEALED or pem_encryption.older_headers(body) is not None
 
 
 def read_pem(content: bytes | bytearray, password: bytes | bytearray | None = None) -> PrivateKey:
@@ -68,80 +64,123 @@ def read_pem(content: bytes | bytearray, password: bytes | bytearray | None = No
     Raises:
         PasswordNeeded: It is encrypted.
         WrongPassword: Wrong password, or damaged.
-        InvalidPem: Not a private key, or not one on a curve that Cosmos uses; an encryption that is not PBES2, or one
+        InvalidPem: Not a private key, or not one on a curve that Cosmos uses; an encryption that is not read, or one
             that would take too long.
     """
-    kind, body = _block(content)
-    encrypted = kind == b"ENCRYPTED PRIVATE KEY" or b"Proc-Type:" in body
+    label, body = _block(content)
+    headers = pem_encryption.older_headers(body)
+    encrypted = label == _SEALED or headers is not None
     if encrypted and password is None:
         raise PasswordNeeded("the private key is encrypted: a password is needed")
-    if kind == b"ENCRYPTED PRIVATE KEY":
-        _check_cost(body)
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    text = b"-----BEGIN %b-----\n%b-----END %b-----\n" % (kind, body, kind)
+    data = _decoded(body if headers is None else body[headers.end() :])
     try:
-        # Its stub says bytes; any buffer will do.
-        key = load_pem_private_key(text, cast("bytes", password) if encrypted else None)
-    except UnsupportedAlgorithm:
-        raise InvalidPem("the private key is of a kind, or encrypted in a way, that is not read") from None
-    except (ValueError, TypeError):
+        if encrypted and password is not None:
+            sealed = data
+            if headers is None:
+                data = pem_encryption.decrypted(sealed, password)
+            else:
+                data = pem_encryption.decrypted_older(headers, sealed, password)
+        return _on_a_curve(data) if label == _SEC1 else _private_key(data)
+    except InvalidPem:
+        raise
+    except ValueError:
         if encrypted:
-            raise WrongPassword("wrong password, or the private key is damaged") from None
+            raise pem_encryption.damaged() from None
         raise InvalidPem("the PEM file holds no private key that can be read") from None
-    return _extracted(key)
+    finally:
+        wipe(data)
 
 
-def _extracted(key: PrivateKeyTypes) -> PrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+def _private_key(data: bytearray) -> PrivateKey:
+    """Read a OneAsymmetricKey (RFC 5958): of version 0, or of version 1, which may have the public half."""
+    (whole,) = der.elements(data)
+    version, algorithm, secret, *rest = der.inside(whole)
+    name, *parameters = der.inside(algorithm)
+    if der.integer(version) > 1 or len(parameters) > 1:
+        raise der.InvalidDer("not a private key (RFC 5958)")
+    public = None
+    for element in rest:
+        if element.tag != _ATTRIBUTES:
+            public = der.bits(element, _PUBLIC_KEY)
+    inner = der.content(secret, der.OCTET_STRING)
+    kind = der.name(name)
+    if kind == _ON_A_CURVE and parameters:
+        return _on_a_curve(inner, parameters, public)
+    if kind != _ED25519:
+        raise _unknown()
+    (seed,) = der.elements(inner)
+    return opened(KeyType.ED25519, bytearray(der.content(seed, der.OCTET_STRING)), public_half_given=public)
 
-    if isinstance(key, Ed25519PrivateKey):
-        public = PublicKey(KeyType.ED25519, key.public_key().public_bytes_raw())
-        return PrivateKey(public, bytearray(key.private_bytes_raw()))
-    key_type = {"secp256k1": KeyType.SECP256K1, "secp256r1": KeyType.SECP256R1}.get(
-        key.curve.name if isinstance(key, ec.EllipticCurvePrivateKey) else ""
-    )
-    if key_type is None or not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise InvalidPem("the private key is not on secp256k1, secp256r1 or ed25519")
-    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-    secret = bytearray(key.private_numbers().private_value.to_bytes(LENGTH))
-    return PrivateKey(PublicKey(key_type, point), secret)
+
+def _on_a_curve(
+    data: bytearray | memoryview, curves: Sequence[der.Element] = (), public: bytes | None = None
+) -> PrivateKey:
+    """Read an ECPrivateKey (RFC 5915), whose curve and public half may have been told around it."""
+    (whole,) = der.elements(data)
+    version, scalar, *rest = der.inside(whole)
+    if der.integer(version) != 1:
+        raise der.InvalidDer("not a private key (RFC 5915)")
+    for element in rest:
+        if element.tag == _SEC1_CURVE:
+            curves = [*curves, *der.inside(element, _SEC1_CURVE)]
+        else:
+            (point,) = der.inside(element, _SEC1_PUBLIC_KEY)
+            public = der.bits(point)
+    # A curve may be spelled out by its parameters instead (a SEQUENCE); such keys are not read.
+    names = {bytes(element.content) for element in curves}
+    key_type = _CURVES.get(names.pop()) if len(names) == 1 else None
+    if key_type is None:
+        raise _unknown()
+    given = None if public is None else _compressed(public)
+    return opened(key_type, _scalar(der.content(scalar, der.OCTET_STRING)), public_half_given=given)
 
 
-def _block(content: bytes | bytearray) -> tuple[bytes, bytes]:
+def _scalar(octets: memoryview) -> bytearray:
+    """Return a scalar in 32 bytes: some programs leave leading zeros away, or write one more."""
+    while len(octets) > LENGTH and octets[0] == 0:
+        octets = octets[1:]
+    if len(octets) > LENGTH:
+        raise der.InvalidDer("a scalar that is too long")
+    scalar = bytearray(LENGTH)
+    # Through a view, for a bytearray would copy what is assigned to it first.
+    with memoryview(scalar) as view:
+        view[LENGTH - len(octets) :] = octets
+    return scalar
+
+
+def _compressed(point: bytes) -> bytes:
+    """Return a public point in 33 bytes (SEC 1, 2.3.3)."""
+    if len(point) == 1 + LENGTH:
+        return point
+    if len(point) != 1 + 2 * LENGTH:
+        raise der.InvalidDer("a public point of a wrong length")
+    return bytes([2 | point[-1] & 1]) + point[1 : 1 + LENGTH]
+
+
+def _unknown() -> InvalidPem:
+    return InvalidPem("the private key is not on secp256k1, secp256r1 or ed25519, or does not name its curve")
+
+
+def _block(content: bytes | bytearray) -> tuple[bytes, memoryview]:
     """Return label and body of the one private key in a file."""
     if len(content) > LARGEST:
         raise InvalidPem(f"PEM file of {len(content)} bytes; at most {LARGEST} are allowed")
-    blocks = _BLOCK.findall(bytes(content))
+    blocks = [(match[1], match.span(2)) for match in _BLOCK.finditer(content)]
     if len(blocks) != 1:
         raise InvalidPem("several private keys in one PEM file" if blocks else "no private key in PEM")
-    label, body = blocks[0]
-    return label, body
+    ((label, (start, end)),) = blocks
+    return label, memoryview(content)[start:end]
 
 
-def _check_cost(body: bytes) -> None:
-    """Refuse an EncryptedPrivateKeyInfo whose key derivation takes too long."""
+def _decoded(body: memoryview) -> bytearray:
+    text = bytearray(body)
     try:
-        document = der.elements(a2b_base64(b"".join(body.split()), strict_mode=True))
-        scheme, parameters = der.inside(der.inside(document[0])[0])
-        if scheme.content != _PBES2:
-            raise InvalidPem("the private key is not encrypted with PBES2 (RFC 8018)")
-        derivation = der.inside(der.inside(parameters)[0])
-        name, parts = derivation[0].content, der.inside(derivation[1])
-        if name == _PBKDF2:
-            rounds = der.integer(parts[1])
-            costly = rounds > MOST_ROUNDS
-        elif name == _SCRYPT:
-            n, r, p = (der.integer(part) for part in parts[1:4])
-            costly = 128 * n * r > MOST_MEMORY or p > 16
-        else:
-            raise InvalidPem("the key of the encryption is derived neither by PBKDF2 nor by scrypt")
-    except InvalidPem:
-        raise
-    except (IndexError, ValueError):
-        raise InvalidPem("not an encrypted private key (RFC 5958)") from None
-    if costly:
-        raise InvalidPem("deriving the key of the encryption would take too long")
+        digits = text.translate(None, _SPACE)
+        try:
+            return unbase64(digits)
+        finally:
+            wipe(digits)
+    except ValueError:
+        raise InvalidPem("the private key is not in base64") from None
+    finally:
+        wipe(text)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cosmos_formats.curves import SECP256K1, SECP256R1
 from cosmos_formats.errors import InvalidKey
 from cosmos_formats.pubkeys import ETH_TYPE_URLS, TYPE_URLS, KeyType, PublicKey
 from cosmos_formats.wipeable import wipe
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 LENGTH: Final = 32
 """Of a private key of any type, in bytes."""
@@ -23,6 +26,10 @@ _ORDER: Final = {
     KeyType.SECP256K1: SECP256K1.n.to_bytes(LENGTH),
     KeyType.SECP256R1: SECP256R1.n.to_bytes(LENGTH),
 }
+
+# A PrivateKeyInfo (RFC 5958) around an ECPrivateKey (RFC 5915) without its public half, up to the scalar: what OpenSSL
+# takes from a buffer.
+_R1_DER: Final = bytes.fromhex("3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420")
 
 AMINO_PREFIXES: Final[Mapping[bytes, str]] = {
     bytes.fromhex("e1b0f79b"): TYPE_URLS[KeyType.SECP256K1],
@@ -155,4 +162,22 @@ def _public_bytes(key_type: KeyType, secret: bytearray) -> bytes:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+    if key_type is KeyType.SECP256R1:
+        point = _public_r1(secret)
+        # OpenSSL frees a number unwiped; one more of the same length takes its place.
+        _public_r1((SECP256R1.n - 1).to_bytes(LENGTH))
+        return point
     raise InvalidKey(f"{key_type} private keys are in none of Cosmos' formats")
+
+
+def _public_r1(secret: bytes | bytearray) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+
+    document = bytearray(_R1_DER + bytes(LENGTH))
+    try:
+        with memoryview(document) as view:
+            view[len(_R1_DER) :] = secret
+        key = cast("EllipticCurvePrivateKey", load_der_private_key(document, None))
+        return key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    finally:
+        wipe(document)

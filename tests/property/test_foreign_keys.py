@@ -9,7 +9,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,6 +117,10 @@ def k1(reader: Callable[[bytes, KeyType], object]) -> Callable[[bytes], object]:
     return lambda content: reader(content, KeyType.SECP256K1)
 
 
+def in_pem(document: bytes, label: bytes) -> bytes:
+    return b"-----BEGIN %b-----\n%b\n-----END %b-----" % (label, base64.b64encode(document), label)
+
+
 READERS: dict[str, Callable[[bytes], object]] = {
     "item": lambda content: file_keyring.open_item(content, PASSWORD),
     "inside of an item": lambda content: file_keyring.open_item(jwe(content or b" "), PASSWORD),
@@ -126,12 +138,14 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "tmkms state": signer_files.read_tmkms_state,
     "sign bytes": signer_files.block_id_of,
     "pem": lambda content: pkcs8.read_pem(content, PASSWORD),
-    "encrypted": lambda content: pkcs8.read_pem(
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n%b\n-----END ENCRYPTED PRIVATE KEY-----" % base64.b64encode(content),
-        PASSWORD,
-    ),
+    "encrypted": lambda content: pkcs8.read_pem(in_pem(content, b"ENCRYPTED PRIVATE KEY"), PASSWORD),
+    "private key": lambda content: pkcs8.read_pem(in_pem(content, b"PRIVATE KEY")),
+    "older private key": lambda content: pkcs8.read_pem(in_pem(content, b"EC PRIVATE KEY")),
     "der": der.elements,
 }
+
+
+FORMS = (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
 
 
 @cache
@@ -140,6 +154,12 @@ def samples() -> list[bytes]:
     state = FIXTURES / "validators" / "ed25519"
     files = [path.read_bytes() for path in sorted(state.iterdir())]
     legacy = bytes.fromhex("0dad153d0a05616c696365")
+    key, seed = ec.derive_private_key(7, ec.SECP256K1()), Ed25519PrivateKey.from_private_bytes(bytes(32))
+    sealing = BestAvailableEncryption(PASSWORD)
+    files += [key.private_bytes(Encoding.PEM, form, sealing) for form in FORMS]
+    files += [key.private_bytes(Encoding.DER, form, NoEncryption()) for form in FORMS]
+    files += [one.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()) for one in (key, seed)]
+    files += [seed.private_bytes(Encoding.DER, PrivateFormat.PKCS8, sealing)]
     return [*files, item("alice.info", b"data"), payload("alice.info", b"data"), bytes([len(legacy)]) + legacy]
 
 

@@ -111,6 +111,7 @@ def test_no_half_of_a_key_is_left_by_the_bridge_itself(software: Cli, tmp_path: 
 SOURCES = (
     *("armor-argon2", "armor-bcrypt", "hex", "mnemonic-passphrase", "validator-ed25519", "validator-secp256k1"),
     *("node-ed25519", "tmkms", "tmkms-secp256k1", "cosmos-kms", "cosmos-kms-secp256k1"),
+    *("pem", "pem-encrypted", "pem-encrypted-ed25519", "pem-older"),
 )
 
 
@@ -123,6 +124,8 @@ def test_nothing_is_left_of_a_single_key(token: Cli, tmp_path: Path, name: str) 
     memory = memory_after(token, "migrate", *source, *options, "--name", name)
     left = found_in(memory, case.secret)
     assert [form for form in left if case.key_type != ED25519 or form != "second half"] == []
+    if name.startswith("pem") and "pass" in case.files:
+        assert case.files["pass"] not in memory
     if "words" in case.files:
         assert case.files["words"].strip() not in memory
 
@@ -141,6 +144,15 @@ def test_the_search_would_find_a_key_that_is_not_wiped(token: Cli, tmp_path: Pat
     write_key(folder, "kept", KeyType.SECP256K1, secret)
     memory = memory_after(token, "migrate", str(folder), broken=f"kept_secrets = []\n{broken}")
     assert found_in(memory, secret)
+
+
+def test_the_search_would_find_what_a_pem_file_held(token: Cli, tmp_path: Path) -> None:
+    case = CASES["pem-encrypted"]()
+    paths = laid_out(case, tmp_path / "source")
+    options = [option.format_map(paths) for option in case.options]
+    broken = "from cosmos_formats import pkcs8; kept_secrets = []; pkcs8.wipe = lambda data: kept_secrets.append(data)"
+    memory = memory_after(token, "migrate", str(paths["pem"]), *options, "--name", "kept", broken=broken)
+    assert "first half" in found_in(memory, case.secret)
 
 
 def on_disk(folder: Path, secret: bytes) -> list[str]:

@@ -192,7 +192,7 @@ def cosmos_kms(kind: str) -> Case:
     return Case(secret, "key", files, (), kind, "consensus", signed)
 
 
-def in_pem(kind: str, *, encrypted: bool) -> Case:
+def in_pem(kind: str, *, encrypted: bool, form: PrivateFormat = PrivateFormat.PKCS8) -> Case:
     secret = new_secret()
     key = (
         Ed25519PrivateKey.from_private_bytes(secret)
@@ -200,7 +200,7 @@ def in_pem(kind: str, *, encrypted: bool) -> Case:
         else ec.derive_private_key(int.from_bytes(secret), ec.SECP256K1())
     )
     encryption = BestAvailableEncryption(PASSPHRASE.encode()) if encrypted else NoEncryption()
-    files = {"pem": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption), "pass": PASSPHRASE.encode()}
+    files = {"pem": key.private_bytes(Encoding.PEM, form, encryption), "pass": PASSPHRASE.encode()}
     password = ("--password", "file:{pass}") if encrypted else ()
     return Case(secret, "pem", files, ("--purpose", "account", *password), kind)
 
@@ -231,6 +231,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "pem": lambda: in_pem(SECP256K1, encrypted=False),
     "pem-encrypted": lambda: in_pem(SECP256K1, encrypted=True),
     "pem-encrypted-ed25519": lambda: in_pem(ED25519, encrypted=True),
+    "pem-older": lambda: in_pem(SECP256K1, encrypted=True, form=PrivateFormat.TraditionalOpenSSL),
 }
 
 
