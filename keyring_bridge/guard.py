@@ -31,6 +31,7 @@ ACTIONS: Mapping[str, Action] = {
     "key.ceremony": Action.GENERATE,
     "key.restore": Action.IMPORT,
     "key.wrap": Action.BACKUP,
+    "key.seal": Action.BACKUP,
 }
 """What the policy calls an operation that is audited under this kind. All of ``backup.…`` are :attr:`Action.BACKUP`."""
 

@@ -39,6 +39,8 @@ class RestoredKeys(TokenKeys):
         *,
         provider: str | None = None,
         source: Mapping[str, str] | None = None,
+        absent: bool = False,
+        key_id: bytes = b"",
     ) -> StoredRecord:
         """Import the private key of a record, non-extractable in its token.
 
@@ -47,6 +49,8 @@ class RestoredKeys(TokenKeys):
             secret: 32 raw bytes, which the caller wipes afterwards.
             provider: See :meth:`restore`.
             source: See :meth:`restore`.
+            absent: See :meth:`restore`.
+            key_id: Identifier in the token that was reserved for the key, if one was.
 
         Raises:
             RecoveredOtherKey: The secret is another key's; nothing was imported.
@@ -58,9 +62,11 @@ class RestoredKeys(TokenKeys):
         public_key = _single(record).plain
         if public_key_for(public_key.key_type, secret) != public_key:
             raise RecoveredOtherKey(f"{record.name}: what was given makes another key than the record's")
-        return self.restore(
-            record, lambda device, spec: device.import_key(spec, secret), provider=provider, source=source
-        )
+
+        def bring(device: Device, spec: KeySpec) -> KeyInfo:
+            return device.import_key(replace(spec, key_id=key_id), secret)
+
+        return self.restore(record, bring, provider=provider, source=source, absent=absent)
 
     def restore(
         self,

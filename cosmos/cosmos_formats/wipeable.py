@@ -17,6 +17,7 @@ _PAD: Final = ord("=")
 _NO_SEXTET: Final = 0xFF
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _SEXTETS: Final = bytes(_ALPHABET.index(byte) if byte in _ALPHABET else _NO_SEXTET for byte in range(256))
+_LOWER: Final = b"0123456789abcdef"
 _DIGITS: Final = bytes(int(chr(byte), 16) if chr(byte) in "0123456789abcdefABCDEF" else 0xFF for byte in range(256))
 
 
@@ -111,6 +112,14 @@ def unhex(text: bytes | bytearray | memoryview) -> bytearray:
             wipe(output)
             raise ValueError("not hexadecimal digits")
         output[at] = high << 4 | low
+    return output
+
+
+def hexed(data: bytes | bytearray | memoryview) -> bytearray:
+    """Return lower-case hexadecimal digits in a buffer, leaving no other copy behind."""
+    output = bytearray(2 * len(data))
+    for at, byte in enumerate(data):
+        output[2 * at], output[2 * at + 1] = _LOWER[byte >> 4], _LOWER[byte & 15]
     return output
 
 

@@ -5,11 +5,14 @@ In this order::
     {"bundle": …}   version of the content, when and by which bridge it was made
     {"config": …}   the configuration in force, which never holds a secret
     {"policy": …}   the policy's file as text; left out where there is none
+    {"secret":"…"}  the private key of the record in the next line, 64 hexadecimal digits; only where it was put in
     {"key": …}      one for each record, with what its consensus key signed last and the wrapped key, if there is one
     {"audit": …}    the head of the audit log
     {"end": …}      how many keys there were: a bundle without this line is none
 
-Everything that follows from a public key (address, fingerprint, type) is computed from it and not read.
+Everything that follows from a public key (address, fingerprint, type) is computed from it and not read. A private key
+has to make the public key of its record. Its line has one spelling, so that it is written and read in buffers that are
+wiped, and no text is made of it.
 """
 
 from __future__ import annotations
@@ -18,18 +21,20 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from cosmos_formats.errors import FormatError
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.record import Record
+from cosmos_formats.wipeable import hexed, unhex
 from keyring_bridge.backup.errors import BundleInvalid, BundleNewer
 from keyring_bridge.backup.register import Holds
-from keyring_bridge.errors import InvalidName
+from keyring_bridge.errors import InvalidKey, InvalidName
 from keyring_bridge.model import Purpose, WrappedKey
 from keyring_bridge.names import check_name
+from keyring_bridge.secrets import SecretBytes
 from keyring_bridge.store.base import LastSigned, StoredRecord
 
 KIND = "backup"
@@ -39,6 +44,9 @@ VERSION = 1
 MAX_LINE = 32 << 20
 MAX_KEYS = 1_000_000
 _MAX_WRAPPED = 64 << 10
+_SECRET = b'{"secret":"'
+_SECRET_END = b'"}'
+_SECRET_LINE = len(_SECRET) + 64 + len(_SECRET_END)
 
 _T = TypeVar("_T")
 
@@ -52,16 +60,20 @@ class BundleKey:
         last_signed: Of a consensus key, by chain id.
         wrapped: The private key, as far as its device gave it out.
         why: Why the private key is not in the bundle; empty if it is, or if the record has none.
+        secret: The private key itself, 32 bytes, protected by the bundle's seal alone; in a line of its own.
     """
 
     record: StoredRecord
     last_signed: Mapping[str, LastSigned] = field(default_factory=dict)
     wrapped: WrappedKey | None = None
     why: str = ""
+    secret: SecretBytes | None = field(default=None, repr=False)
 
     @property
     def holds(self) -> Holds:
         """What the bundle has of the key."""
+        if self.secret is not None:
+            return Holds.SEALED
         return Holds.RECORD if self.wrapped is None else Holds.WRAPPED
 
     def to_json(self) -> dict[str, object]:
@@ -153,11 +165,22 @@ def line(what: str, value: object) -> bytes:
     return json.dumps({what: value}, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
+def secret_line(secret: SecretBytes) -> SecretBytes:
+    """Return the line of a private key, which goes before that of its record; the caller wipes it."""
+    with SecretBytes(hexed(secret.reveal())) as digits:
+        text = SecretBytes(bytearray(_SECRET_LINE + 1))
+        buffer = text.reveal()
+        buffer[: len(_SECRET)] = _SECRET
+        buffer[len(_SECRET) : -len(_SECRET_END) - 1] = digits.reveal()
+        buffer[-len(_SECRET_END) - 1 :] = _SECRET_END + b"\n"
+    return text
+
+
 class BundleReader:
     """Reads the lines of a bundle as they come; nothing that it tells counts before :meth:`finish` returned.
 
     Args:
-        on_key: Takes every key.
+        on_key: Takes every key, and wipes its secret.
     """
 
     def __init__(self, on_key: Callable[[BundleKey], object]) -> None:
@@ -165,6 +188,7 @@ class BundleReader:
         self._rest = bytearray()
         self._bundle: Bundle | None = None
         self._ended = False
+        self._secret: SecretBytes | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes.
@@ -177,7 +201,10 @@ class BundleReader:
         self._rest += data
         start = 0
         while (end := self._rest.find(b"\n", max(start, begun))) >= 0:
-            self._line(bytes(self._rest[start:end]))
+            if self._rest.startswith(_SECRET, start):
+                self._take_secret(start, end)
+            else:
+                self._line(bytes(self._rest[start:end]))
             start = begun = end + 1
         del self._rest[:start]
         if len(self._rest) > MAX_LINE:
@@ -193,6 +220,29 @@ class BundleReader:
             raise BundleInvalid("the bundle has no end")
         return self._bundle
 
+    def wipe(self) -> None:
+        """Let go of a private key whose record did not come."""
+        if self._secret is not None:
+            self._secret.wipe()
+
+    def _take_secret(self, start: int, end: int) -> None:
+        """Keep a private key for the record in the next line, and wipe the line where it stands."""
+        try:
+            if self._bundle is None or self._ended or self._secret is not None:
+                raise BundleInvalid("the bundle has a private key in a wrong place")
+            if end - start != _SECRET_LINE or not self._rest.endswith(_SECRET_END, start, end):
+                raise ValueError("length or end")
+            with (
+                memoryview(self._rest) as whole,
+                whole[start + len(_SECRET) : end - len(_SECRET_END)] as digits,
+            ):
+                self._secret = SecretBytes(unhex(digits))
+        except ValueError:
+            # Without what was found: it may be a part of the key.
+            raise BundleInvalid("a line of the bundle (secret) cannot be read") from None
+        finally:
+            self._rest[start:end] = bytes(end - start)
+
     def _line(self, text: bytes) -> None:
         try:
             read = json.loads(text.decode())
@@ -207,6 +257,8 @@ class BundleReader:
     def _take(self, what: str, value: object) -> None:
         if self._ended:
             raise BundleInvalid("the bundle goes on after its end")
+        if self._secret is not None and what != "key":
+            raise BundleInvalid("the bundle has a private key without a record")
         bundle = self._bundle
         if bundle is None:
             if what != "bundle":
@@ -216,7 +268,7 @@ class BundleReader:
             bundle.keys += 1
             if bundle.keys > MAX_KEYS:
                 raise BundleInvalid("the bundle has too many keys")
-            self._on_key(BundleKey.from_json(_only(value, dict)))
+            self._on_key(self._with_secret(BundleKey.from_json(_only(value, dict))))
         elif what == "config":
             bundle.config = _only(value, dict)
         elif what == "policy":
@@ -231,6 +283,14 @@ class BundleReader:
         else:
             raise BundleNewer("the bundle has something in it that this program does not know")
 
+    def _with_secret(self, key: BundleKey) -> BundleKey:
+        if self._secret is None:
+            return key
+        if not makes(self._secret, key.record):
+            raise BundleInvalid(f"the bundle has another private key for {key.record.name} than the record's")
+        secret, self._secret = self._secret, None
+        return replace(key, secret=secret)
+
     def _begin(self, value: dict[str, object]) -> None:
         version = _only(value["version"], int)
         if version > VERSION:
@@ -238,6 +298,17 @@ class BundleReader:
         if version != VERSION:
             raise ValueError("version")
         self._bundle = Bundle(_moment(value["created_at"]), _only(value["bridge"], str))
+
+
+def makes(secret: SecretBytes, record: StoredRecord) -> bool:
+    """Whether a private key (32 bytes) is the one of a record."""
+    from keyring_bridge.providers.private_keys import public_key_for
+
+    public_key = record.record.public_key
+    try:
+        return isinstance(public_key, PublicKey) and public_key_for(public_key.key_type, secret) == public_key.plain
+    except InvalidKey:
+        return False
 
 
 def _wrapped(value: object) -> WrappedKey | None:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import PublicKey
-from keyring_bridge.backup.bundle import VERSION, BundleKey, line
+from keyring_bridge.backup.bundle import VERSION, BundleKey, line, makes, secret_line
 from keyring_bridge.bridge_id import bridge_id
+from keyring_bridge.ceremony.errors import RecoveredOtherKey
 from keyring_bridge.errors import BridgeError, PolicyDenied
 from keyring_bridge.model import KeyRef, Purpose
 from keyring_bridge.providers.wrapping_errors import KeyNotWrappable, WrappingKeyMissing
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.device import Device
     from keyring_bridge.model import Caller, KeyInfo, WrappedKey
+    from keyring_bridge.secrets import SecretBytes
     from keyring_bridge.store.base import LastSigned, StoredRecord
 
 MAX_POLICY = 4 << 20
@@ -69,7 +71,43 @@ class Backup:
         self._wrapping_key = wrapping_key
         self._found: defaultdict[str, dict[PublicKey, KeyInfo]] = defaultdict(dict)
         self._failed: dict[str, str] = {}
+        self._secrets: dict[str, SecretBytes] = {}
         self.kept: list[KeptKey] = []
+
+    @property
+    def sealed(self) -> list[str]:
+        """Names of the records whose private keys go into the bundle themselves."""
+        return sorted(self._secrets)
+
+    def seal_in(self, record: StoredRecord, secret: SecretBytes, source: Mapping[str, str]) -> None:
+        """Have a private key put into the bundle, where nothing but the bundle's seal protects it.
+
+        Args:
+            record: Whose key it is; one of the store.
+            secret: 32 bytes, which are wiped by :meth:`wipe`, or at once if they are refused.
+            source: What the audit log says of where the key came from; no secrets.
+
+        Raises:
+            RecoveredOtherKey: It is another key's.
+            PolicyDenied: The policy does not let the caller back this key up.
+        """
+        try:
+            if not makes(secret, record):
+                raise RecoveredOtherKey(f"{record.name}: what was given makes another key than the record's")
+            fields = {"key": record.name, "fingerprint": record.fingerprint, **source}
+            with self._bridge.administer("key.seal", self._caller, fields):
+                before = self._secrets.get(record.name)
+                self._secrets[record.name] = secret
+        except BaseException:
+            secret.wipe()
+            raise
+        if before is not None:
+            before.wipe()
+
+    def wipe(self) -> None:
+        """Overwrite the private keys that were put in."""
+        for secret in self._secrets.values():
+            secret.wipe()
 
     def look(self) -> None:
         """Ask every provider that has keys of the keyring for its keys; one that fails gives none out."""
@@ -79,8 +117,8 @@ class Backup:
             except BridgeError as error:
                 self._failed[name] = f"its provider does not answer ({error.code})"
 
-    def chunks(self, progress: Callable[[int, int], object] = lambda done, of: None) -> Iterator[bytes]:
-        """Yield the content of the bundle.
+    def chunks(self, progress: Callable[[int, int], object] = lambda done, of: None) -> Iterator[bytes | bytearray]:
+        """Yield the content of the bundle, each piece to be used up before the next one is asked for.
 
         Raises:
             BridgeError: A token failed while it wrapped a key; what came until then is no bundle.
@@ -97,6 +135,9 @@ class Backup:
             progress(done, len(records))
             key = self._key(record)
             self.kept.append(KeptKey(record, key.holds, "" if key.wrapped is None else key.wrapped.by, key.why))
+            if key.secret is not None:
+                with secret_line(key.secret) as text:
+                    yield text.reveal()
             yield line("key", key.to_json())
         progress(len(records), len(records))
         head = bridge.audit.head
@@ -117,6 +158,9 @@ class Backup:
             signed = self._bridge.store.last_signed(record.fingerprint)
         if record.provider is None:
             return BundleKey(record, signed)
+        secret = self._secrets.get(record.name)
+        if secret is not None:
+            return BundleKey(record, signed, secret=secret)
         wrapped, why = self._wrapped(record, record.provider)
         return BundleKey(record, signed, wrapped, why)
 

@@ -21,6 +21,13 @@ class BackupNotesDamaged(BackupError):
     default_hint = "move the file away and verify the backup again"
 
 
+class SourceHasNone(BackupError):
+    """A source whose keys are to be sealed in has none that there is a record of; nothing was written."""
+
+    code = "backup_source_unmatched"
+    default_hint = "`hsm migrate` brings its keys into a token first"
+
+
 class BundleInvalid(BackupError):
     """What is in the bundle is not what a backup writes."""
 

@@ -1,6 +1,6 @@
 """Bringing a bundle back: a plan that says what would be done with each key, and a run that can be cut off anywhere.
 
-The ids that unwrapped keys get in their token are written down before the first of them is touched. A second run finds
+The ids that keys get in their token are written down before the first of them is touched. A second run finds
 by them what the first one left: a whole key proves itself and gets its record, half a key is removed.
 """
 
@@ -34,6 +34,8 @@ class Action(StrEnum):
 
     UNWRAP = "unwrap"
     """Its wrapped private key goes into the token."""
+    IMPORT = "import"
+    """Its private key, which the bundle itself has, goes into the token."""
     ADOPT = "adopt"
     """The token has it already: it proves itself and gets its record."""
     SAVE = "save"
@@ -106,6 +108,8 @@ class Restore(RestoredKeys):
         if there:
             same = known is not None and (known.provider, known.uri) == (name, there[0].uri)
             return Row(key, Action.NOTHING if same else Action.ADOPT, name)
+        if key.secret is not None:
+            return Row(key, Action.IMPORT, name)
         if key.wrapped is None:
             return Row(key, Action.LEAVE, name, f"not in the bundle: {key.why}; and not in {name}")
         if not token.device.wraps:
@@ -165,10 +169,16 @@ class Restore(RestoredKeys):
         if row.action is Action.NOTHING:
             return self._proven(record.name)
 
+        source = {"source": "backup", "bundle": digest}
+        if row.action is Action.IMPORT and row.key.secret is not None:
+            key_id = ids.get(record.name, b"")
+            return self.restore_secret(
+                record, row.key.secret, provider=row.provider, source=source, absent=True, key_id=key_id
+            )
+
         def bring(device: Device, spec: KeySpec) -> KeyInfo:
             return _unwrap(device, spec, row.key, ids)
 
-        source = {"source": "backup", "bundle": digest}
         absent = row.action is Action.UNWRAP
         return self.restore(record, bring, provider=row.provider, source=source, absent=absent)
 
@@ -192,7 +202,9 @@ class Restore(RestoredKeys):
             ids = {}
             for provider in sorted({row.provider for row in rows if row.provider is not None}):
                 names = [
-                    row.key.record.name for row in rows if row.provider == provider and row.action is Action.UNWRAP
+                    row.key.record.name
+                    for row in rows
+                    if row.provider == provider and row.action in (Action.UNWRAP, Action.IMPORT)
                 ]
                 if names:
                     ids[provider] = self._ids(provider, names)

@@ -32,13 +32,19 @@ class Opened:
     keys: tuple[BundleKey, ...]
     digest: str
 
+    def wipe(self) -> None:
+        """Overwrite the private keys that the bundle has."""
+        for key in self.keys:
+            if key.secret is not None:
+                key.secret.wipe()
+
     def holds(self) -> dict[str, Holds]:
         """Return what it has of each key, by fingerprint."""
         return {key.record.fingerprint: key.holds for key in self.keys if key.record.fingerprint is not None}
 
 
 def open_bundle(read: Callable[[int], bytes], key: Identities | Passphrase) -> Opened:
-    """Read a bundle to its end.
+    """Read a bundle to its end. The caller wipes the private keys that it may have (:meth:`Opened.wipe`).
 
     Args:
         read: Gives up to as many bytes of the sealed file as it is asked for.
@@ -55,15 +61,22 @@ def open_bundle(read: Callable[[int], bytes], key: Identities | Passphrase) -> O
     addresses: set[bytes] = set()
 
     def take(one: BundleKey) -> None:
+        keys.append(one)
         if one.record.name in names or one.record.address in addresses:
             raise BundleInvalid("the bundle has a name or an address twice")
         names.add(one.record.name)
         addresses.add(one.record.address)
-        keys.append(one)
 
     reader = BundleReader(take)
-    digest = unseal(KIND, read, reader.feed, key)
-    return Opened(reader.finish(), tuple(keys), digest)
+    try:
+        digest = unseal(KIND, read, reader.feed, key)
+        return Opened(reader.finish(), tuple(keys), digest)
+    except BaseException:
+        reader.wipe()
+        for one in keys:
+            if one.secret is not None:
+                one.secret.wipe()
+        raise
 
 
 def note_verified(bridge: Bridge, caller: Caller, opened: Opened) -> None:

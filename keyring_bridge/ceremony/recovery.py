@@ -58,6 +58,35 @@ class RecoveredKeys(RestoredKeys):
             raise RecoveredOtherKey(f"the record {record.name} has another address than the one that was named")
         return record
 
+    def made_again(
+        self, record: StoredRecord, recipe: Recipe, words: SecretBytes, passphrase: SecretBytes | None = None
+    ) -> SecretBytes:
+        """Return the private key of a record, 32 bytes, without touching a token; the caller wipes it.
+
+        Args:
+            record: Of :meth:`wanted`.
+            recipe: What kind of key, and its path.
+            words: A mnemonic; the caller wipes it.
+            passphrase: The one of BIP-39; None for none.
+
+        Raises:
+            RecoveredOtherKey: The words make another key.
+            InvalidMnemonic: They are none.
+        """
+        secret = recipe.secret(words, passphrase)
+        try:
+            public_key = recipe.public_key(secret)
+            if public_key != record.record.public_key:
+                raise self._other_key(public_key, record.purpose)
+        except BaseException:
+            secret.wipe()
+            raise
+        return secret
+
+    def _other_key(self, public_key: PublicKey, purpose: Purpose) -> RecoveredOtherKey:
+        address = address_text(public_key, purpose, self._bridge.config.prefix)
+        return RecoveredOtherKey(f"what was given makes the key of {address}, which is not the one that is wanted")
+
     def recover(
         self,
         name: str,
@@ -97,11 +126,7 @@ class RecoveredKeys(RestoredKeys):
             if record is None:
                 record = _new_record(name, public_key, purpose)
             if public_key.address != (record.address if address is None else address):
-                prefix = self._bridge.config.prefix
-                raise RecoveredOtherKey(
-                    f"what was given makes the key of {address_text(public_key, record.purpose, prefix)}, which is not "
-                    "the one that is wanted"
-                )
+                raise self._other_key(public_key, record.purpose)
             told = {**(source or {}), **recipe.describe()}
             made = self.restore_secret(record, secret, provider=provider, source=told)
         # Somebody who has the words has shown that the key can be made again.

@@ -84,7 +84,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "backup",
-        "write one sealed bundle of records, policy and wrapped keys",
+        "write one sealed bundle of records, policy and keys",
         "backup",
         members=(
             Command("verify", "open a bundle, check everything in it, and remember that it is good", "backup_verify"),

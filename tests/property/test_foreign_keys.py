@@ -68,6 +68,7 @@ def test_items_come_back(key: str, data: bytes) -> None:
 def test_base64_and_digits_as_the_standard_library_has_them(data: bytes) -> None:
     assert wipeable.unbase64(base64.b64encode(data)) == data
     assert wipeable.unhex(data.hex().encode()) == data
+    assert wipeable.hexed(data) == data.hex().encode()
 
 
 @given(st.text("ABab01+/=-_ \n", max_size=12))

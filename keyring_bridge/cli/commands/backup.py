@@ -12,6 +12,7 @@ from keyring_bridge.cli.console import Result
 from keyring_bridge.cli.errors import UsageError
 from keyring_bridge.cli.providers import add_provider_options, chosen_provider
 from keyring_bridge.cli.render import Style, table, to_json, visible
+from keyring_bridge.cli.seal_in_options import add_seal_in_options, check_seal_in_options, seal_in
 from keyring_bridge.cli.sealing_options import (
     PIPE,
     add_recipient_options,
@@ -43,7 +44,7 @@ class _Output(argparse.Action):
 def configure_backup(parser: Parser) -> None:
     """Define ``hsm backup``."""
     parser.usage = (
-        "hsm backup --output FILE (--recipient AGE1 | --passphrase SECRET) [options]\n"
+        "hsm backup --output FILE (--recipient AGE1 | --passphrase SECRET) [--recover NAME | --source PATH] [options]\n"
         "       hsm backup --metadata-only [--output FILE] [options]\n"
         "       hsm backup verify|wrapping-key [options]"
     )
@@ -69,6 +70,7 @@ def configure_backup(parser: Parser) -> None:
         "restored from it",
     )
     add_provider_options(parser)
+    add_seal_in_options(parser)
     parser.set_defaults(handler=backup, destination=None)
 
 
@@ -86,6 +88,7 @@ def backup(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.cli.commands.config import config_json
     from keyring_bridge.sealing import seal
 
+    check_seal_in_options(arguments)
     check_not_terminal(name)
     as_json = session.console.json
     if name == PIPE:
@@ -99,10 +102,12 @@ def backup(arguments: argparse.Namespace, session: Session) -> Result:
         key = sealing_key(arguments, secrets, "the bundle")
         with session.bridge() as bridge, bridge.administer("backup.create", session.caller, {}) as outcome:
             made = Backup(bridge, session.caller, config_json(session.config), arguments.wrapping_key)
+            secrets.callback(made.wipe)
+            seal_in(arguments, session, bridge, made)
             made.look()
             with written_to(name) as write:
                 digest = seal(KIND, made.chunks(progress), write, key)
-            outcome |= {"bundle": digest, "keys": len(made.kept)}
+            outcome |= {"bundle": digest, "keys": len(made.kept), "sealed": made.sealed}
     data: dict[str, object] = {
         "bundle": name,
         "digest": digest,
@@ -130,7 +135,8 @@ def _next(name: str) -> str:
 def _metadata(arguments: argparse.Namespace, session: Session) -> Result:
     from keyring_bridge.backup.creating import metadata
 
-    if arguments.recipient or arguments.recipients_file or arguments.passphrase or arguments.wrapping_key:
+    sealing = (arguments.recipient, arguments.recipients_file, arguments.passphrase, arguments.wrapping_key)
+    if any((*sealing, arguments.recover, arguments.source)):
         raise UsageError("metadata has no keys and is not sealed", hint="leave --metadata-only out for a bundle")
     only = chosen_provider(arguments, session.config) if arguments.provider or arguments.backend else None
     with session.store() as store:
@@ -162,10 +168,14 @@ def kept_json(one: KeptKey) -> dict[str, object]:
 
 def kept_lines(kept: Sequence[KeptKey], style: Style) -> list[str]:
     """Return the table of what a bundle has of each key, and what follows from it."""
+    from keyring_bridge.backup.register import Holds
+
     rows = []
     for one in kept:
         if one.record.provider is None:
             what = "record; it has no private key here"
+        elif one.holds is Holds.SEALED:
+            what = "private key: sealed in the bundle"
         elif one.by:
             what = f"key, wrapped with {one.by}"
         else:
@@ -176,6 +186,9 @@ def kept_lines(kept: Sequence[KeptKey], style: Style) -> list[str]:
     lost = sum(not one.comes_back for one in kept)
     if lost:
         lines.append(style.warning(f"{lost} of {len(kept)} keys cannot come back from this bundle"))
+    sealed = sum(one.holds is Holds.SEALED for one in kept)
+    if sealed:
+        lines.append(style.warning(f"whoever opens the bundle has {sealed} private keys: keep what opens it elsewhere"))
     wrapping = sorted({one.by for one in kept if one.by})
     if wrapping:
         lines.append(f"wrapped keys come back only into a token that has the wrapping key {', '.join(wrapping)}")

@@ -35,6 +35,8 @@ def verify(arguments: argparse.Namespace, session: Session) -> Result:
         key = opening_key(arguments, secrets, "the bundle")
         with opened_file(arguments.file) as read:
             opened = open_bundle(read, key)
+        # Each private key was compared with its record while it was read; nothing else is wanted of it.
+        opened.wipe()
     with session.bridge() as bridge:
         note_verified(bridge, session.caller, opened)
         known = opened.holds()

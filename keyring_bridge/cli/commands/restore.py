@@ -44,7 +44,6 @@ def configure_restore(parser: Parser) -> None:
 
 def restore(arguments: argparse.Namespace, session: Session) -> Result:
     """Answer the plan, or what was done."""
-    from keyring_bridge.backup.restoring import Action, Restore
     from keyring_bridge.backup.verifying import open_bundle
 
     with ExitStack() as secrets:
@@ -52,6 +51,15 @@ def restore(arguments: argparse.Namespace, session: Session) -> Result:
         with opened_file(arguments.file) as read:
             # To its end before anything is touched: only then is it known to be whole.
             opened = open_bundle(read, key)
+    try:
+        return _restored(opened, arguments, session)
+    finally:
+        opened.wipe()
+
+
+def _restored(opened: Opened, arguments: argparse.Namespace, session: Session) -> Result:
+    from keyring_bridge.backup.restoring import Action, Restore
+
     named = arguments.provider is not None or arguments.backend is not None
     provider = chosen_provider(arguments, session.config) if named else None
     policy = _policy_to_write(opened, session) if arguments.with_policy else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_bridge.exit_codes import Exit
+from tests.integration.backup.conftest import private
 from tests.integration.backup.test_backup import addresses, back_up, share_wrapping_key
 from tests.integration.cli.harness import COMMAND
 from tests.integration.migrate.folders import private_objects, restore, snapshot
@@ -101,3 +102,16 @@ def test_killed_at_any_moment(desk: User, spare: User, age: AgeKey, tmp_path: Pa
         assert again.code == 0, again
         check_whole(spare, expected)
     assert unfinished, "no run was killed at work"
+
+
+def test_a_sealed_key_that_was_cut_off_is_not_there_twice(desk: User, spare: User, age: AgeKey, tmp_path: Path) -> None:
+    path = private(tmp_path / "key.hex", os.urandom(32).hex())
+    desk.cli.ok("migrate", str(path), "--name", "alone")
+    bundle = desk.cli.home / "sealed"
+    desk.cli.ok("backup", "--output", str(bundle), "--recipient", age.recipient, "--source", str(path))
+    command = ["restore", str(bundle), "--identity", age.identity]
+    assert run_until(spare.cli, STEPS[2:3], 1, "before", *command).killed
+    assert sum(private_objects(spare.cli).values()) == 1
+    assert addresses(spare) == {}
+    spare.cli.ok(*command)
+    check_whole(spare, addresses(desk))

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from cosmos_formats.pubkeys import KeyType, PublicKey
 from cosmos_formats.record import Local, Offline, Record
-from keyring_bridge.backup.bundle import MAX_LINE, BundleKey, BundleReader, line
+from keyring_bridge.backup.bundle import MAX_LINE, BundleKey, BundleReader, line, secret_line
 from keyring_bridge.backup.errors import BundleInvalid, BundleNewer
 from keyring_bridge.backup.register import Holds
 from keyring_bridge.model import Purpose, WrappedKey
+from keyring_bridge.secrets import SecretBytes
 from keyring_bridge.store.base import LastSigned, StoredRecord
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -65,6 +66,12 @@ WATCHED = BundleKey(
         hardware=None,
         extractable=None,
     )
+)
+SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")  # of EDWARDS, RFC 8032
+SEALED = BundleKey(
+    stored("sealed", PublicKey(KeyType.ED25519, EDWARDS), purpose=Purpose.CONSENSUS, needs_floor=True),
+    {"": LastSigned(10, 0, 3)},
+    secret=SecretBytes(SEED),
 )
 KEYS = (ACCOUNT, VALIDATOR, WATCHED)
 
@@ -189,3 +196,76 @@ def test_a_line_has_an_end() -> None:
     reader.feed(b"x" * MAX_LINE)
     with pytest.raises(BundleInvalid, match="too long"):
         reader.feed(b"x")
+
+
+def secret(value: bytes = SEED) -> bytes:
+    with secret_line(SecretBytes(value)) as text:
+        return bytes(text.reveal())
+
+
+def sealed(*lines: bytes, key: BundleKey = SEALED) -> bytes:
+    whole = written(key)
+    return b"".join([*whole[:3], *lines, *whole[3:]])
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1 << 20])
+def test_a_private_key_comes_with_its_record(size: int) -> None:
+    assert json.loads(secret()) == {"secret": SEED.hex()}
+    _, (key,) = read(sealed(secret()), size)
+    assert (key, key.holds, key.record) == (SEALED, Holds.SEALED, SEALED.record)
+    assert SEED.hex() not in json.dumps(key.to_json())
+    assert SEED.hex() not in repr(key)
+
+
+def test_a_private_key_makes_its_records_public_key() -> None:
+    other = bytes([SEED[0] ^ 1]) + SEED[1:]
+    for lines, key in (((secret(other),), SEALED), ((secret(),), ACCOUNT), ((secret(bytes(32)),), ACCOUNT)):
+        with pytest.raises(BundleInvalid, match="another private key") as raised:
+            read(sealed(*lines, key=key))
+        assert SEED.hex() not in str(raised.value)
+    # One is the private key of the generator.
+    _, (key,) = read(sealed(secret((1).to_bytes(32)), key=ACCOUNT))
+    assert key.holds is Holds.SEALED
+
+
+def test_a_private_key_stands_before_its_record() -> None:
+    whole = written(SEALED)
+    for at in [*range(3), *range(4, len(whole) + 1)]:
+        with pytest.raises(BundleInvalid):
+            read(b"".join([*whole[:at], secret(), *whole[at:]]))
+    with pytest.raises(BundleInvalid, match="wrong place"):
+        read(sealed(secret(), secret()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        secret()[:-4] + b'"}\n',
+        secret()[:-2] + b" \n",
+        secret()[:-3] + b'0"}\n',
+        secret().replace(b'":"9', b'":"g'),
+        b'{"secret":""}\n',
+        b'{"secret":"\n',
+        b'{"secret": "' + SEED.hex().encode() + b'"}\n',
+        b'{"secret":7}\n',
+    ],
+)
+def test_a_private_key_has_one_spelling(text: bytes) -> None:
+    with pytest.raises((BundleInvalid, BundleNewer)) as raised:
+        read(sealed(text))
+    shown: BaseException | None = raised.value
+    while shown is not None:
+        assert SEED.hex()[:16] not in f"{shown} {getattr(shown, 'detail', '')}"
+        shown = shown.__cause__
+
+
+def test_what_was_read_is_wiped() -> None:
+    reader = BundleReader(lambda _: None)
+    whole = written(SEALED)
+    reader.feed(b"".join(whole[:3]))
+    reader.feed(secret())
+    kept = reader._secret
+    assert kept == SecretBytes(SEED)
+    reader.wipe()
+    assert kept is not None
+    assert kept.wiped
