@@ -19,6 +19,7 @@ from cosmos_formats.wipeable import wipe
 from keyring_bridge.errors import BridgeError
 from keyring_bridge.migrate.errors import ArchiveInvalid, RetirementRefused
 from keyring_bridge.migrate.files import LARGEST
+from keyring_bridge.sealing.errors import SealedFileExists
 
 if TYPE_CHECKING:
     from typing import IO
@@ -109,13 +110,16 @@ def unpack(path: Path, key: Identities | Passphrase, folder: Path) -> list[str]:
     """Write the files of an archive into a folder that is made for them, and return their names.
 
     Raises:
-        ArchiveInvalid: It cannot be read, or the folder is there already (others as :func:`read`).
+        ArchiveInvalid: It cannot be read, or the folder cannot be made (others as :func:`read`).
+        SealedFileExists: The folder is there already.
     """
     content = read(path, key)
     try:
         members = _members(content)
         try:
             folder.mkdir(mode=0o700)
+        except FileExistsError:
+            raise SealedFileExists(f"{folder} exists already", hint="name a folder that does not exist yet") from None
         except OSError as error:
             raise ArchiveInvalid(f"{folder} cannot be made", detail=str(error)) from error
         for name, view in members:

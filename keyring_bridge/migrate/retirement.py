@@ -192,7 +192,7 @@ class Retirement:
         if alone and not consent.single_copy:
             raise RetirementRefused(
                 f"no verified backup can bring back {_some(alone)}",
-                hint="`hsm backup` makes one, `hsm backup verify` checks it; or say --accept-single-copy",
+                hint="`hsm backup --source` makes one, `hsm backup verify` checks it; or say --accept-single-copy",
             )
         consensus = [key.name for key in pending if key.purpose == Purpose.CONSENSUS]
         if consensus and not consent.old_signer_stopped:

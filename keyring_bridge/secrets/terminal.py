@@ -27,7 +27,11 @@ def tty_prompt(text: str) -> SecretBytes:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-        raise PinRequired("there is no terminal to ask on") from None
+        raise PinRequired(
+            "there is no terminal to ask on",
+            hint="run from a terminal, or say where it comes from, such as file:/PATH (a PIN's source is the "
+            "configuration's pin_source)",
+        ) from None
     buffer = bytearray(_LINE_LIMIT)
     try:
         # Changing a terminal from the background would stop this process instead.

@@ -115,6 +115,10 @@ def import_private(bench: Workbench, spec: KeySpec, secret: SecretBytes, public_
     from pkcs11 import Attribute, ObjectClass
 
     check_label(spec.label)
+    if spec.wrappable:
+        from keyring_bridge.providers.pkcs11.wrapping_probe import check_wrapping
+
+        check_wrapping(bench, spec.key_type)
     key_id = spec.key_id or _new_id(bench)
 
     made: list[int] = []
@@ -147,16 +151,20 @@ def unwrap_private(bench: Workbench, spec: KeySpec, public_key: PublicKey, unwra
         unwrap: Makes an object of the key with a template.
 
     Raises:
-        AttributeNotHonoured: The token did not keep it as asked; it was destroyed.
+        AttributeNotHonoured: The token did not keep it as asked, and it was destroyed; or the token would let it out
+            under an untrusted key, and it did not come in.
         TokenFault: The token could not take it.
     """
     from pkcs11 import Attribute, ObjectClass
+
+    from keyring_bridge.providers.pkcs11.wrapping_probe import check_guarded
 
     check_label(spec.label)
     key_id = spec.key_id or _new_id(bench)
     if find(bench.session, ObjectClass.PRIVATE_KEY, id=key_id):
         # Whatever has the id of a key that fails is removed.
         raise ProviderError("the token has a key under the id that was reserved for this one")
+    check_guarded(bench, spec.key_type)
 
     def create_private(form: Form) -> None:
         template = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.KEY_TYPE: form.kind}

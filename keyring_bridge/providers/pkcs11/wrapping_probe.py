@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from keyring_bridge.providers.pkcs11.keys import Workbench
 
 
+_INSTEAD = "wrappable keys need another token; keys that stay can be made in this one"
+
+
 def check_wrapping(bench: Workbench, key_type: KeyType) -> None:
     """Make sure that a wrappable key of a type leaves the token under trusted keys, and under no others.
 
@@ -47,6 +50,17 @@ def check_wrapping(bench: Workbench, key_type: KeyType) -> None:
             )
 
 
+def check_guarded(bench: Workbench, key_type: KeyType) -> None:
+    """Make sure that a wrappable key of a type, which is about to come in, leaves the token under no untrusted key.
+
+    Raises:
+        AttributeNotHonoured: The token would let it out under any key, or lets anybody make trusted ones.
+        TokenFault: The token failed.
+    """
+    with _throwaway_pair(bench, key_type) as key:
+        _check_untrusted(bench, key)
+
+
 def _check_untrusted(bench: Workbench, key: int) -> None:
     with _throwaway_secret(bench, trusted=False) as secret:
         if secret is None:
@@ -61,13 +75,13 @@ def _check_untrusted(bench: Workbench, key: int) -> None:
                 continue
             raise AttributeNotHonoured(
                 "the token lets such a key out under any other key, trusted or not; no key was made",
-                hint="make it without --wrappable",
+                hint=_INSTEAD,
             )
     with _throwaway_secret(bench, trusted=True) as secret:
         if secret is not None:
             raise AttributeNotHonoured(
                 "the token lets its user make trusted wrapping keys, which only its officer should; no key was made",
-                hint="make it without --wrappable",
+                hint=_INSTEAD,
             )
 
 

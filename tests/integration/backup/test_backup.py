@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -307,7 +308,9 @@ def test_the_policy_says_which_keys_are_backed_up(desk: User, age: AgeKey) -> No
     done = desk.cli.json("backup", "--output", str(desk.cli.home / "bundle"), "--recipient", age.recipient)
     assert {key["name"]: key["holds"] for key in done["keys"]} == {"ops": "wrapped", "treasury": "record"}
     assert "policy denies this (operations)" in done["keys"][1]["why_not"]
-    policy.write_text(text + '\n[manage]\ngenerate = ["*"]\nbackup = []\n')
+    forbidden = re.sub(r"(?m)^backup = .*$", "backup = []", text)
+    assert forbidden != text
+    policy.write_text(forbidden)
     desk.cli.fails(
         *("backup", "--output", str(desk.cli.home / "second"), "--recipient", age.recipient),
         code=6,

@@ -59,8 +59,8 @@ def test_an_archive_gives_back_every_file(
     assert error.code == 7, error
     token.fails(
         *("migrate", "unpack", str(archive), "--to", str(back), "--archive-passphrase", phrase),
-        code=9,
-        error="migration_archive_invalid",
+        code=5,
+        error="sealed_file_exists",
     )
 
 

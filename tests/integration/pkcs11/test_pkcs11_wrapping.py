@@ -244,6 +244,25 @@ def test_a_token_that_trusts_anybody_gets_no_wrappable_keys(
     assert provider.generate_key(KeySpec("stays", KeyType.SECP256K1)).extractable is False
 
 
+@pytest.mark.parametrize("quirk", ["wrap_untrusted", "user_trusts"])
+def test_nor_do_wrappable_keys_come_into_it(softhsm: SoftHsm, opened: Open, shim: Shim, quirk: str) -> None:
+    one, two = softhsm.create_token("one"), softhsm.create_token("two")
+    source, target = opened(one, library=str(shim.library)), opened(two, library=str(shim.library))
+    trust(source, one)
+    key = source.generate_key(SPEC)
+    wrapped = source.wrap_key(key.ref)
+    trust(target, two)
+    shim.control(f"quirk {quirk}")
+    with objects(target) as left:
+        before = len(left)
+    with pytest.raises(AttributeNotHonoured, match="trusted"):
+        target.unwrap_key(KeySpec("spare", KeyType.SECP256K1), key.public_key, wrapped)
+    with pytest.raises(AttributeNotHonoured, match="trusted"):
+        target.import_key(SPEC, SecretBytes(bytes(range(1, 33))))
+    with objects(target) as left:
+        assert len(left) == before
+
+
 def test_a_key_whose_id_is_taken_is_not_touched(softhsm: SoftHsm, opened: Open) -> None:
     token = softhsm.create_token()
     provider = opened(token)
