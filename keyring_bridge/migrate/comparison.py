@@ -93,6 +93,7 @@ def compare(
 class _Comparer:
     def __init__(self, keys: MigratedKeys, history: History, source: dict[str, SourceKey] | None) -> None:
         self._keys = keys
+        self._listing = keys.listing(history.provider)
         self._history = history
         self._source = source
 
@@ -145,7 +146,7 @@ class _Comparer:
 
     def _in_token(self, record: StoredRecord, differences: list[str]) -> tuple[KeyInfo | None, Proof | None]:
         try:
-            info = self._keys.look(record)
+            info = self._listing.look(record)
         except _OF_THE_KEY as error:
             differences.append(f"the token: {error}")
             return None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,15 @@ class MigratedKeys(TokenKeys):
             return self._store.by_address(bytes.fromhex(key.address))
         return self._store.get(key.name)
 
+    def listing(self, provider: str) -> Listing:
+        """Return what a token tells of all its keys now, to look many up without a search for each."""
+        by_uri: dict[str, list[KeyInfo]] = {}
+        for info in self._device(provider).list_keys():
+            by_uri.setdefault(info.uri, []).append(info)
+        return Listing(self, provider, by_uri)
+
     def look(self, record: StoredRecord) -> KeyInfo:
-        """Return what the token tells about a record's key now."""
+        """Return what the token tells about a record's key now (errors as of a provider's ``get_key``)."""
         provider, ref = self.place(record)
         return self._device(provider).get_key(ref)
 
@@ -118,3 +126,24 @@ class MigratedKeys(TokenKeys):
     def device(self, provider: str) -> Device:
         """Return the provider's device."""
         return self._device(provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All keys of one token at one moment (:meth:`MigratedKeys.listing`)."""
+
+    _keys: MigratedKeys
+    _provider: str
+    _by_uri: Mapping[str, list[KeyInfo]]
+
+    def look(self, record: StoredRecord) -> KeyInfo:
+        """Return what the token told about a record's key; where that is not plain, ask for this key by itself.
+
+        Raises:
+            BridgeError: As :meth:`MigratedKeys.look`.
+        """
+        provider, ref = self._keys.place(record)
+        found = self._by_uri.get(ref.uri, []) if provider == self._provider else []
+        if len(found) == 1 and found[0].public_key == ref.public_key:
+            return found[0]
+        return self._keys.look(record)

@@ -32,7 +32,7 @@ from keyring_bridge.model import Purpose
 if TYPE_CHECKING:
     from keyring_bridge.bridge import Bridge
     from keyring_bridge.migrate.history import History, KeyState
-    from keyring_bridge.migrate.keys import MigratedKeys
+    from keyring_bridge.migrate.keys import Listing, MigratedKeys
     from keyring_bridge.store.base import StoredRecord
 
 KIND = "keyring-bridge migration report"
@@ -67,6 +67,7 @@ def make(bridge: Bridge, keys: MigratedKeys, migration: str, history: History, b
         raise ReportInvalid("nothing was migrated, so there is nothing to report")
     records = [(key, _record_of(keys, key)) for key in chosen]
     keys.device(history.provider).connect()
+    listing = keys.listing(history.provider)
     status = bridge.provider_status(history.provider)
     token = status.token
     report: dict[str, object] = {
@@ -88,7 +89,7 @@ def make(bridge: Bridge, keys: MigratedKeys, migration: str, history: History, b
             "hardware": status.hardware,
             "token": None if token is None else {"label": _text(token.label), "serial": _text(token.serial)},
         },
-        "keys": [_key(bridge, keys, key, record) for key, record in records],
+        "keys": [_key(bridge, listing, key, record) for key, record in records],
     }
     statement = statement_of(report)
     signatures = []
@@ -106,7 +107,7 @@ def _record_of(keys: MigratedKeys, key: KeyState) -> StoredRecord:
     return record
 
 
-def _key(bridge: Bridge, keys: MigratedKeys, key: KeyState, record: StoredRecord) -> dict[str, object]:
+def _key(bridge: Bridge, listing: Listing, key: KeyState, record: StoredRecord) -> dict[str, object]:
     public_key = record.record.public_key
     names = address.prefixes(bridge.config.prefix)
     human = names.valcons if record.purpose is Purpose.CONSENSUS else names.account
@@ -124,7 +125,7 @@ def _key(bridge: Bridge, keys: MigratedKeys, key: KeyState, record: StoredRecord
     }
     if record.provider is None:
         return fields
-    info = keys.look(record)
+    info = listing.look(record)
     fields |= {
         "uri": _text(info.uri),
         "attributes": {

@@ -393,7 +393,11 @@ def test_a_token_is_not_searched_for_every_key(failing: tuple[Cli, Shim], source
             shim.clear_trace()
             assert set(moved(user, keyring).values()) == {action}
             searches.append(shim.calls()["C_FindObjectsInit"])
-    assert searches[:2] == searches[2:]
+        for command in ("verify", "report"):
+            shim.clear_trace()
+            user.json("migrate", command, str(keyring))
+            searches.append(shim.calls()["C_FindObjectsInit"])
+    assert searches[:4] == searches[4:]
 
 
 # --- files and folders -----------------------------------------------------------------------------------------------
