@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from cosmos_formats.hd import HdPath
 from tests.integration.backup.conftest import AgeKey, User, private
 from tests.integration.backup.test_backup import check_signature
 from tests.integration.ceremony.custodians import custodian
+from tests.integration.ceremony.desk import Desk, tells
+from tests.integration.ceremony.test_ceremony_memory import RUN, found
 
 if TYPE_CHECKING:
     from tests.integration.cli.harness import Done
@@ -184,3 +187,35 @@ def test_a_validators_key_file_is_sealed_in(desk: User, spare: User, age: AgeKey
     spare.cli.ok("restore", str(bundle), "--identity", age.identity)
     shown = spare.cli.json("keys", "show", "val")
     assert (shown["fingerprint"], shown["purpose"], shown["needs_floor"]) == (public.fingerprint, "consensus", True)
+
+
+def test_words_are_asked_for_at_a_terminal(desk: User, age: AgeKey, tmp_path: Path) -> None:
+    path, words, key = words_file(tmp_path)
+    take_in(desk, path)
+    bundle = desk.cli.home / "bundle"
+    arguments = ("backup", "--output", str(bundle), "--recipient", age.recipient, "--recover", "ops")
+    with Desk(desk.cli, *arguments) as terminal:
+        terminal.wait("mnemonic of ops: ")
+        terminal.type(words.decode())
+        assert terminal.end().code == 0, terminal.shown
+        assert "sealed in the bundle" in terminal.shown
+        assert tells(terminal.shown, words.decode().split()) == []
+    assert keys_of(desk.cli.json("backup", "verify", str(bundle), "--identity", age.identity)) == {"ops": "sealed"}
+    check_hidden((words, key), [tmp_path], but=(path,))
+
+
+def test_nothing_is_left_in_memory(desk: User, spare: User, age: AgeKey, tmp_path: Path) -> None:
+    path, words, key = words_file(tmp_path)
+    take_in(desk, path)
+    core, bundle = tmp_path / "core", desk.cli.home / "bundle"
+    making = ("backup", "--output", str(bundle), "--recipient", age.recipient, "--recover", f"ops=file:{path}")
+    for user, arguments in (
+        (desk, making),
+        (desk, ("backup", "verify", str(bundle), "--identity", age.identity)),
+        (spare, ("restore", str(bundle), "--identity", age.identity)),
+    ):
+        done = user.cli.run(*arguments, command=[sys.executable, "-c", RUN, str(core)])
+        assert done.code == 0, done
+        memory = core.read_bytes()
+        assert b"kept-4b1d" in memory
+        assert found(memory, {"words": words, "key": key}) == [], arguments[:2]
