@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,7 @@ def backup(arguments: argparse.Namespace, session: Session) -> Result:
         raise UsageError("name a file with --output, or - for standard output")
     from keyring_bridge.backup.bundle import KIND
     from keyring_bridge.backup.creating import Backup
+    from keyring_bridge.backup.register import Register
     from keyring_bridge.cli.commands.config import config_json
     from keyring_bridge.sealing import seal
 
@@ -107,6 +109,7 @@ def backup(arguments: argparse.Namespace, session: Session) -> Result:
             made.look()
             with written_to(name) as write:
                 digest = seal(KIND, made.chunks(progress), write, key)
+            Register(session.config.state_dir).note_made(digest, datetime.now(UTC))
             outcome |= {"bundle": digest, "keys": len(made.kept), "sealed": made.sealed}
     data: dict[str, object] = {
         "bundle": name,
