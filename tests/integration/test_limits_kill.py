@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ from tests.unit.bridge.sign_docs import send_doc
 config = load(Path(sys.argv[1]))
 with Bridge.open(config) as bridge:
     public_key = bridge.store.get("ops").record.public_key
+    # A process that dies while it logs in lets nobody in after it, which is not what is tried here.
+    bridge.log_in("software", forget_failure=False)
     request = SignRequest("ops", send_doc(public_key, "testchain-1", sys.argv[2]), SignMode.DIRECT)
     os.write(1, b"ready\\n")
     while True:
@@ -62,7 +65,8 @@ def work(config: Path, names: list[str], *, kill_after: float | None = None) -> 
     with running(WORKER, *((str(config), name) for name in names)) as children:
         for child in children:
             assert child.stdout is not None
-            assert child.stdout.readline() == "ready\n"
+            # Not by readline, which would take what follows into a buffer that communicate does not look at.
+            assert os.read(child.stdout.fileno(), 6) == b"ready\n"
         if kill_after is not None:
             time.sleep(kill_after)  # whenever that is, it is a moment worth dying at
             for child in children:

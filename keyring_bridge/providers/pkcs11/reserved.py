@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from keyring_bridge.errors import ObjectNotFound, ProviderError
 from keyring_bridge.providers.pkcs11 import metadata
 from keyring_bridge.providers.pkcs11.keys import Workbench, destroy
-from keyring_bridge.providers.pkcs11.objects import locate, private_key
+from keyring_bridge.providers.pkcs11.objects import locate
+from keyring_bridge.providers.pkcs11.points import curve_of
 from keyring_bridge.providers.pkcs11.search import find, read, search
 from keyring_bridge.uri import Pkcs11Uri
 
@@ -66,8 +67,7 @@ def _unfinished(bench: Workbench, key_id: bytes, label: str) -> list[pkcs11.type
     from pkcs11 import ObjectClass
 
     privates = find(bench.session, ObjectClass.PRIVATE_KEY, id=key_id)
-    known = [private_key(found) for found in privates]
-    if any(key is None or key.label != label for key in known):
+    if not all(_may_be_begun(found, label) for found in privates):
         return []
     if privates:
         uri = Pkcs11Uri(serial=bench.token.serial or None, id=key_id, type="private")
@@ -79,6 +79,22 @@ def _unfinished(bench: Workbench, key_id: bytes, label: str) -> list[pkcs11.type
             return []
     publics = find(bench.session, ObjectClass.PUBLIC_KEY, id=key_id)
     return [*privates, *publics, *metadata.objects(bench.session, key_id)]
+
+
+def _may_be_begun(found: pkcs11.types.Object, label: str) -> bool:
+    """Whether a private key under a reserved id can be one of the reserved label that was cut off.
+
+    One that SoftHSM2 was unwrapping has its template, but no curve yet.
+    """
+    from pkcs11 import Attribute, KeyType
+
+    values = read(found, (Attribute.LABEL, Attribute.KEY_TYPE, Attribute.EC_PARAMS))
+    if values.get(Attribute.LABEL) != label:
+        return False
+    curve = values.get(Attribute.EC_PARAMS, b"")
+    if not curve:
+        return values.get(Attribute.KEY_TYPE) in (KeyType.EC, KeyType.EC_EDWARDS)
+    return curve_of(curve) is not None
 
 
 def _husks(bench: Workbench) -> list[pkcs11.types.Object]:

@@ -17,6 +17,7 @@ from tests.integration.backup.conftest import private
 from tests.integration.backup.test_backup import addresses, back_up, share_wrapping_key
 from tests.integration.cli.harness import COMMAND
 from tests.integration.migrate.folders import private_objects, restore, snapshot
+from tests.integration.migrate.husks import half_unwrapped
 from tests.integration.migrate.killing import moments, run_until
 
 if TYPE_CHECKING:
@@ -69,6 +70,19 @@ def test_half_keys_of_another_bundle_are_removed_too(desk: User, spare: User, ag
     assert sum(private_objects(spare.cli).values()) == 1
     assert addresses(spare) == {}
     spare.cli.ok(*other)
+    check_whole(spare, expected)
+
+
+def test_a_key_that_was_being_unwrapped_is_removed(desk: User, spare: User, age: AgeKey) -> None:
+    """A token may have written the label and the id of a key before the key itself."""
+    command, expected = prepared(desk, spare, age, "one")
+    (folder,) = (spare.cli.home.parent / "softhsm" / "tokens").iterdir()
+    before = set(folder.glob("*.object"))
+    assert run_until(spare.cli, STEPS[1:2], 1, "after", *command).killed
+    (half,) = set(folder.glob("*.object")) - before
+    half.write_bytes(half_unwrapped(half.read_bytes()))
+    assert private_objects(spare.cli) == {"one": 1}
+    spare.cli.ok(*command)
     check_whole(spare, expected)
 
 

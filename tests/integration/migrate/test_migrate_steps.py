@@ -14,6 +14,7 @@ import pytest
 from keyring_bridge.migrate.journal import FOLDER, Journal
 from tests.integration.migrate.folders import restore, snapshot
 from tests.integration.migrate.harness import objects, whole
+from tests.integration.migrate.husks import husk_of
 from tests.integration.migrate.killing import NOTES, moments, run_until
 
 if TYPE_CHECKING:
@@ -88,37 +89,6 @@ def test_two_at_once_make_every_key_once(token: Cli, keyring: Copy) -> None:
     assert objects(token) == whole("alice", "a/b")
     assert len(list((token.folder / "state" / FOLDER).iterdir())) == 1
     assert token.json("migrate", "verify")["same"]
-
-
-CLASS, TOKEN, LABEL, ID = 0x0, 0x1, 0x3, 0x102
-EMPTY = {LABEL, ID, 0x11, 0x180, 0x181, 0x10}
-"""What a husk has no value of: label, id, value, curve, point, application."""
-BOOLEAN, NUMBER, BYTES = 1, 2, 3
-
-
-def husk_of(content: bytes) -> bytes:
-    """Return an object's file as SoftHSM2 2.6 makes it before it writes the template into it.
-
-    The file is a generation, then for each attribute its type, the kind of its value, and the value; numbers have eight
-    bytes, most significant first.
-    """
-    made, at = bytearray(content[:8]), 8
-
-    def number(where: int) -> int:
-        return int.from_bytes(content[where : where + 8], "big")
-
-    while at < len(content):
-        attribute, kind = number(at), number(at + 8)
-        size = {BOOLEAN: 1, NUMBER: 8}.get(kind) or 8 + number(at + 16)
-        value = content[at + 16 : at + 16 + size]
-        if attribute == TOKEN:
-            value = b"\0"
-        elif attribute in EMPTY:
-            value = bytes(8)
-        made += content[at : at + 16] + value
-        at += 16 + size
-    assert at == len(content)
-    return bytes(made)
 
 
 def test_empty_objects_that_an_interruption_left_are_removed_and_nothing_else(token: Cli, keyring: Copy) -> None:
