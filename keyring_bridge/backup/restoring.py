@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from cosmos_formats.pubkeys import PublicKey
 from keyring_bridge.backup.errors import BundleInvalid, RestoreBusy, RestoreRefused
+from keyring_bridge.model import Action as Operation
 from keyring_bridge.restored_keys import RestoredKeys
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class Restore(RestoredKeys):
 
         Raises:
             RestoreRefused: Something stands in the way; nothing was touched.
+            PolicyDenied: The caller may not import one of the keys; nothing was touched.
             RestoreBusy: Another process restores the same bundle.
             BridgeError: A key failed. Those before it are restored, and a second run goes on.
         """
@@ -148,6 +150,10 @@ class Restore(RestoredKeys):
                 f"{len(missing)} keys cannot come back, such as {missing[0].key.record.name}: {missing[0].note}",
                 hint="--dry-run shows every key; --leave-out restores the others",
             )
+        for row in rows:
+            if row.action is not Action.LEAVE:
+                # Each import asks as well, but by then heights are noted and half keys are removed.
+                self._bridge.require(Operation.IMPORT, row.key.record.name, self._caller)
         with self._reserved(opened.digest, rows) as ids:
             for done, row in enumerate(rows):
                 progress(done, len(rows))

@@ -20,6 +20,7 @@ from keyring_bridge.migrate.files import digest
 from keyring_bridge.migrate.keys import MigratedKeys
 from keyring_bridge.migrate.plan import Action, Destination, Plan, Row, Wishes, make_plan
 from keyring_bridge.migrate.pool import ahead
+from keyring_bridge.model import Action as Operation
 from keyring_bridge.model import KeySpec, Purpose
 from keyring_bridge.secrets import SecretBytes
 
@@ -110,6 +111,7 @@ class Migration:
     ) -> None:
         self._options = options
         self._bridge = bridge
+        self._caller = caller
         self._keys = MigratedKeys(bridge, caller)
         self._source = source
         self._journal = journal
@@ -120,6 +122,7 @@ class Migration:
 
         Raises:
             MigrationRefused: The plan has problems; nothing was touched.
+            PolicyDenied: The caller may not import one of the keys; nothing was touched.
             BridgeError: A key failed. Those before it are done, and the same command continues.
         """
         if not plan.ready:
@@ -127,6 +130,9 @@ class Migration:
             raise MigrationRefused(
                 "the plan has problems, so nothing was touched", detail="; ".join([*plan.problems, *troubled][:20])
             )
+        for row in plan.rows:
+            # Each import asks as well, but by then there are notes of heights, and of a migration that has begun.
+            self._bridge.require(Operation.IMPORT, row.name, self._caller)
         self._clear(plan)
         ids = self._note_plan(plan)
         done = 0

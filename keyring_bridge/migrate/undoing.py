@@ -79,7 +79,10 @@ class Undo:
                 hint="`hsm keys delete --destroy` removes a key for good",
             )
         if history.retiring is not None or any(key.retired for key in history.keys.values()):
-            raise UndoRefused("the source's copies were retired: the token has the only ones")
+            raise UndoRefused(
+                "the source's copies were retired",
+                hint="an archive's come back with `hsm migrate unpack`; without one the token's are the last",
+            )
         self._bridge = bridge
         self._caller = caller
         self._keys = MigratedKeys(bridge, caller)

@@ -319,6 +319,19 @@ def test_the_policy_says_which_keys_are_backed_up(desk: User, age: AgeKey) -> No
     assert not (desk.cli.home / "second").exists()
 
 
+def test_whoever_may_not_import_restores_nothing(desk: User, spare: User, age: AgeKey) -> None:
+    share_wrapping_key(age, desk, spare)
+    desk.cli.ok("keygen", "--label", "ops", "--wrappable")
+    bundle = back_up(desk, age)
+    policy = spare.cli.folder / "policy.toml"
+    text = re.sub(r"(?m)^import = .*$", "import = []", policy.read_text())
+    assert "import = []" in text
+    policy.write_text(text)
+    spare.cli.fails("restore", str(bundle), "--identity", age.identity, code=6, error="policy_denied")
+    assert addresses(spare) == {}
+    assert not (spare.cli.folder / "state" / "restores").exists()
+
+
 def test_a_verified_backup_lets_a_migration_retire(desk: User, age: AgeKey) -> None:
     """Only one that has the key: a bundle with its record alone is no second copy."""
     state = Path(desk.cli.json("config", "show")["state_dir"])

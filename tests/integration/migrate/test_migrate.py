@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +144,8 @@ def test_a_damaged_item_stops_everything_before_the_token_is_touched(token: Cli,
     assert "alice" not in in_token(token)
 
 
-def test_a_validators_key_waits_for_its_floor(token: Cli, project_root: Path, tmp_path: Path) -> None:
+def validator_key(project_root: Path, tmp_path: Path) -> Path:
+    """A node's key file, with the state of what it signed beside it."""
     folder = project_root / "fixtures" / "validators" / "ed25519"
     home = tmp_path / "node"
     (home / "config").mkdir(parents=True, mode=0o700)
@@ -152,7 +156,30 @@ def test_a_validators_key_waits_for_its_floor(token: Cli, project_root: Path, tm
     ):
         shutil.copyfile(folder / name, home / place)
         (home / place).chmod(0o600)
-    key = home / "config" / "priv_validator_key.json"
+    return home / "config" / "priv_validator_key.json"
+
+
+def test_whoever_may_not_import_leaves_no_trace(token: Cli, project_root: Path, tmp_path: Path) -> None:
+    policy = token.folder / "policy.toml"
+    allowed = policy.read_text()
+    denied = re.sub(r"(?m)^import = .*$", "import = []", allowed)
+    assert denied != allowed
+    policy.write_text(denied)
+    key = validator_key(project_root, tmp_path)
+    token.fails("migrate", str(key), "--name", "val", code=6, error="policy_denied")
+    assert token.json("migrate", "list") == []
+    content = json.loads(key.read_text())
+    fingerprint = sha256(base64.b64decode(content["pub_key"]["value"])).hexdigest()
+    with SqliteStore(token.folder / "state" / "store.sqlite") as store:
+        assert not store.last_signed(fingerprint)
+    policy.write_text(allowed)
+    token.ok("migrate", str(key), "--name", "val")
+    with SqliteStore(token.folder / "state" / "store.sqlite") as store:
+        assert store.last_signed(fingerprint)
+
+
+def test_a_validators_key_waits_for_its_floor(token: Cli, project_root: Path, tmp_path: Path) -> None:
+    key = validator_key(project_root, tmp_path)
     done = token.json("migrate", str(key), "--name", "val")
     (row,) = done["keys"]
     assert (row["purpose"], row["needs_floor"], row["key_type"]) == ("consensus", True, str(KeyType.ED25519))
